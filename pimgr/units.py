@@ -1,0 +1,33 @@
+"""Units of the house. Everything inside pimgr is W, Wh, percent and degrees Celsius; conversion happens at the edges only."""
+
+from __future__ import annotations
+
+import math
+from typing import NewType
+
+Watts = NewType("Watts", float)
+"""Power in W. Its sign is given by the field that carries it."""
+WattHours = NewType("WattHours", float)
+"""Energy in Wh, never negative."""
+Percent = NewType("Percent", float)
+"""0 to 100."""
+Celsius = NewType("Celsius", float)
+"""A temperature in degrees Celsius (a difference of temperatures is in kelvin)."""
+
+
+def celsius(fahrenheit: float) -> Celsius:
+    """The same temperature in degrees Celsius."""
+    return Celsius((fahrenheit - 32.0) / 1.8)
+
+
+def fahrenheit(temperature: Celsius) -> float:
+    """The same temperature in degrees Fahrenheit."""
+    return temperature * 1.8 + 32.0
+
+
+def finite_and_in_range(value: float, low: float, high: float) -> bool:
+    """Whether `value` is a number a house can produce: finite (not NaN, not infinite) and within `low` to `high`.
+
+    JSON parsers accept NaN, and clamping NaN to 0..100 gives 100: so a value is tested, never clamped.
+    """
+    return math.isfinite(value) and low <= value <= high

@@ -70,10 +70,6 @@ class Instant(Frozen):
             return max(0.0, self.mono_s - earlier.mono_s)
         return max(0.0, self.wall - earlier.wall)
 
-    def after(self, other: Instant) -> bool:
-        """Whether this lies strictly after `other`; another boot's moments are told apart by the wall clock."""
-        return self.mono_s > other.mono_s if self.boot == other.boot else self.wall > other.wall
-
 
 class Now(Instant):
     """The present. `wall_trusted`: the wall clock is synchronised, so schedules may act on it."""
@@ -97,7 +93,7 @@ class Grid(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Reading(Frozen, kw_only=True):
+class Reading(Frozen, kw_only=True, tag=True):
     """What was measured. `at`: when it was *measured*, not received; `source`: who said so, such as "gateway"."""
 
     at: Instant

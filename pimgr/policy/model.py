@@ -1,0 +1,338 @@
+"""The words of the policy: what it knows (`State`), is told (`Inputs`), wants, and decides. Data only."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pimgr.api import Frozen, Grid, GridReading, HostReading, Instant, LoadReading, Severity, SiteReading
+from pimgr.units import Percent, WattHours, Watts
+
+
+class Phase(StrEnum):
+    """Where the house stands between two blackouts. `suspect` and `settling` wait for continuous evidence."""
+
+    NORMAL = "normal"
+    SUSPECT = "suspect"
+    OUTAGE = "outage"
+    SETTLING = "settling"
+
+
+class Aspect(StrEnum):
+    """What of a part is wanted."""
+
+    SWITCH = "switch"
+    HOST_POWER = "host power"
+
+
+class Switch(Frozen, tag="switch"):
+    """A load on or off."""
+
+    on: bool
+
+
+class HostPower(Frozen, tag="host"):
+    """A host up (in which boot) or down."""
+
+    up: bool
+    boot_id: str | None = None
+
+
+Value = Switch | HostPower
+"""What was found, what is wanted: a tagged union, one member an aspect."""
+
+
+# ---------------------------------------------------------------------------------------------------------- policy
+
+
+class Origin(Frozen):
+    """How to open a part again though it left the config: connection id, device type, its table (secret references only)."""
+
+    connection: str
+    type: str
+    table: dict[str, Any]
+
+
+class PartPolicy(Frozen, kw_only=True):
+    """What the config says of one part. `fresh_s`: a reading no older than this may be acted on."""
+
+    aspect: Aspect
+    origin: Origin
+    fresh_s: float = 60.0
+    enforce: bool = False
+    witness: str | None = None
+    """A part on the same network path: while it answers, a silent host is off and not merely cut off."""
+
+
+class Tier(Frozen, kw_only=True):
+    """Loads that go off together, in order. `below` None: at once; else when the charge is below it.
+
+    A tier that went off by charge is given back, while the outage lasts, at `restore_above` (above `below`).
+    """
+
+    name: str
+    loads: tuple[str, ...]
+    below: Percent | None = None
+    restore_above: Percent | None = None
+
+
+class StandingTarget(Frozen):
+    """A keep written in the config: how a load stands when nothing takes it."""
+
+    part: str
+    value: Value
+
+
+class Timing(Frozen, kw_only=True):
+    """Durations in s. `max_gap_s`: per grid source, the longest silence that still counts as continuous."""
+
+    confirm_s: float = 4.0
+    settle_s: float = 300.0
+    stagger_s: float = 5.0
+    enforce_every_s: float = 60.0
+    nag_after_s: float = 600.0
+    nag_every_s: float = 86400.0
+    max_gap_s: dict[str, float] = {}
+
+
+class BatteryPolicy(Frozen, kw_only=True):
+    """For the estimate while readings are missing: `assumed_load` W at least, out of `capacity` Wh."""
+
+    capacity: WattHours = WattHours(13500.0)
+    assumed_load: Watts = Watts(1000.0)
+    stale_after_s: float = 60.0
+
+
+class Policy(Frozen, kw_only=True):
+    """The config as the pure ring sees it. `never_shed` wins over every tier."""
+
+    parts: dict[str, PartPolicy] = {}
+    tiers: tuple[Tier, ...] = ()
+    never_shed: tuple[str, ...] = ()
+    keeps: tuple[StandingTarget, ...] = ()
+    timing: Timing = Timing()
+    battery: BatteryPolicy = BatteryPolicy()
+
+
+# ----------------------------------------------------------------------------------------------------------- state
+
+
+class Progress(Frozen, kw_only=True):
+    """How far one wish got. `asked_at` None: nothing was sent yet; `accepted`: the device said yes to the request."""
+
+    action: int | None = None
+    asked_at: Instant | None = None
+    tries: int = 0
+    accepted: bool | None = None
+    problem: str = ""
+
+
+class ClaimStatus(StrEnum):
+    """`taking` and `returning` are in flight; `taken` was seen."""
+
+    TAKING = "taking"
+    TAKEN = "taken"
+    RETURNING = "returning"
+
+
+class Claim(Frozen, kw_only=True):
+    """Something pimgr took from the house, and owes back until it was seen given back.
+
+    `before` was read at `before_at`, never assumed. `since`: when `status` last changed.
+    """
+
+    id: int
+    part: str
+    aspect: Aspect
+    episode: str
+    rule: str
+    order: int
+    wanted: Value
+    before: Value
+    before_at: Instant
+    origin: Origin
+    status: ClaimStatus
+    since: Instant
+    progress: Progress = Progress()
+    reasserted_at: Instant | None = None
+    owed_since: Instant | None = None
+    nagged_at: Instant | None = None
+
+
+class Kept(Frozen, kw_only=True):
+    """A standing target being pursued or held. It owes nothing. `seen_at`: when it was last found so."""
+
+    part: str
+    aspect: Aspect
+    wanted: Value
+    progress: Progress = Progress()
+    seen_at: Instant | None = None
+
+
+class HandsOff(Frozen):
+    """A person decided about this part: pimgr leaves it alone until the episode ends."""
+
+    part: str
+    aspect: Aspect
+    episode: str
+    since: Instant
+    why: str
+
+
+class Skip(Frozen):
+    """A part found as wanted when the episode reached it: never claimed, never restored."""
+
+    part: str
+    aspect: Aspect
+    episode: str
+
+
+class Count(Frozen):
+    """Continuous evidence: `total_s` of agreeing readings, the last of them at `last`; `linked`: nothing came between."""
+
+    grid: Grid
+    total_s: float
+    last: Instant
+    linked: bool = True
+
+
+class ChargeMark(Frozen):
+    """The last charge that was measured, and the net load then (smoothed, W)."""
+
+    charge: Percent
+    at: Instant
+    net_load_w: Watts | None = None
+
+
+class Memory(Frozen, kw_only=True):
+    """What may be lost in a crash without harm; a change here alone is not worth a commit."""
+
+    count: Count | None = None
+    mark: ChargeMark | None = None
+    grid: Grid = Grid.UNKNOWN
+    grid_at: Instant | None = None
+    grid_raw: str = ""
+
+
+class State(Frozen, kw_only=True):
+    """All that the policy remembers. `moved_at`: when the reading that last moved the phase was measured."""
+
+    phase: Phase = Phase.NORMAL
+    moved_at: Instant | None = None
+    episodes: int = 0
+    outage_since: Instant | None = None
+    tiers: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    questions: tuple[Claim, ...] = ()
+    """Claims out of a snapshot after the journal was lost: given back only when a person says that they were ours."""
+    kept: tuple[Kept, ...] = ()
+    hands_off: tuple[HandsOff, ...] = ()
+    skips: tuple[Skip, ...] = ()
+    claim_ids: int = 0
+    action_ids: int = 0
+    memory: Memory = Memory()
+
+    @property
+    def episode(self) -> str:
+        """The name of the present or last outage."""
+        return f"outage-{self.episodes}"
+
+
+# ---------------------------------------------------------------------------------------------------------- inputs
+
+
+class PartView(Frozen, kw_only=True):
+    """The board's view of a part. `steady_since`: since then every read answered; `fault`: why the last one didn't."""
+
+    reading: LoadReading | HostReading | None = None
+    steady_since: Instant | None = None
+    fault: str = ""
+
+
+class Outcome(Frozen, kw_only=True):
+    """What became of an action: accepted, or the error's class name and its text."""
+
+    action: int
+    part: str
+    at: Instant
+    error: str = ""
+    fact: str = ""
+
+
+class Forget(Frozen, tag="forget"):
+    """A person writes off what is owed to a part."""
+
+    part: str
+
+
+class GiveBack(Frozen, tag="give back"):
+    """A person says that a questioned claim was ours: give it back."""
+
+    part: str
+
+
+Command = Forget | GiveBack
+
+
+class Inputs(Frozen, kw_only=True):
+    """Everything new since the last decision, and the latest of everything else."""
+
+    grid: tuple[GridReading, ...] = ()
+    site: SiteReading | None = None
+    parts: dict[str, PartView] = {}
+    outcomes: tuple[Outcome, ...] = ()
+    commands: tuple[Command, ...] = ()
+
+
+# -------------------------------------------------------------------------------------------------------- decision
+
+
+class Action(Frozen, kw_only=True):
+    """One request to one part. Its `id` is in the journal before the request is on the wire."""
+
+    id: int
+    part: str
+    aspect: Aspect
+    value: Value
+    why: str
+
+
+class Event(Frozen, kw_only=True):
+    """A transition, told in one line: goes to the log, the journal and `pimgr why`."""
+
+    text: str
+    part: str = ""
+    what: str = ""
+
+
+class Notice(Frozen, kw_only=True):
+    """Something to mail. `key` is unique; the outbox drops a key it has seen."""
+
+    key: str
+    severity: Severity
+    subject: str
+    text: str
+
+
+class Reason(Frozen, kw_only=True):
+    """Why a part is as it is, and when it comes back."""
+
+    part: str
+    status: str
+    why: str
+    returns: str = ""
+
+
+class Decision(Frozen, kw_only=True):
+    """`look`: parts whose reading is needed soon; `quick`: poll the grid fast; `wake_at`: CLOCK_BOOTTIME s, or None."""
+
+    state: State
+    actions: tuple[Action, ...] = ()
+    events: tuple[Event, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    look: tuple[str, ...] = ()
+    quick: bool = False
+    wake_at: float | None = None
+    charge: Percent | None = None
+    charge_estimated: bool = False

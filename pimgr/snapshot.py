@@ -1,0 +1,86 @@
+"""The one view of the house that the command line, a screen and a web page read. Written whole after every tick."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from pimgr.api import Frozen, Instant
+from pimgr.units import Percent, Watts
+
+NAME = "snapshot.json"
+OLD_AFTER_S = 30.0
+"""A running pimgr writes at least every 5 s; one that missed six of these is not well."""
+
+
+class PartLine(Frozen, kw_only=True):
+    """One part. `state`: on, off, up, silent or unknown; `status` and `why`: what pimgr does with it; `returns`: until when."""
+
+    part: str
+    title: str
+    state: str
+    power_w: Watts | None = None
+    read_at: Instant | None = None
+    fault: str = ""
+    status: str = ""
+    why: str = ""
+    returns: str = ""
+
+
+class ConnectionLine(Frozen, kw_only=True):
+    """One connection. `health`: "ok", "waiting", "lost", "not loaded"; `reason` says more where it isn't "ok"."""
+
+    id: str
+    type: str
+    health: str
+    reason: str = ""
+    since: Instant | None = None
+
+
+class Snapshot(Frozen, kw_only=True):
+    """The house at `at`. `headline`: one line for a person; `trouble`: what a person should know is not well."""
+
+    at: Instant
+    pid: int
+    seq: int
+    headline: str
+    phase: str
+    grid: str
+    grid_source: str = ""
+    grid_at: Instant | None = None
+    outage_since: Instant | None = None
+    charge: Percent | None = None
+    charge_estimated: bool = False
+    owed: int = 0
+    parts: tuple[PartLine, ...] = ()
+    connections: tuple[ConnectionLine, ...] = ()
+    trouble: tuple[str, ...] = ()
+    dry_run: bool = False
+    config: str = ""
+
+
+class NoSnapshot(Exception):
+    """There is none to read: pimgr isn't running, or it belongs to somebody else. Its text says which, and the cure."""
+
+
+def publish(folder: Path, snapshot: Snapshot) -> None:
+    """Replace the snapshot atomically. No fsync: it lives in memory (/run) and is worth nothing after a restart."""
+    part = folder / f".{NAME}.{os.getpid()}"
+    part.write_bytes(msgspec.json.encode(snapshot))
+    part.chmod(0o644)
+    part.replace(folder / NAME)
+
+
+def read(folder: Path) -> Snapshot:
+    """The last snapshot, however old; raises `NoSnapshot`."""
+    path = folder / NAME
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Snapshot)
+    except FileNotFoundError:
+        raise NoSnapshot(f"no {path}: pimgr is not running; start it with `systemctl start pimgr`") from None
+    except PermissionError:
+        raise NoSnapshot(f"{path} may not be read by this user; try `sudo pimgr status`") from None
+    except msgspec.DecodeError as error:
+        raise NoSnapshot(f"{path} is not a snapshot of this version ({error}); restart pimgr") from None

@@ -44,6 +44,10 @@ class Frozen(msgspec.Struct, frozen=True):
     """Immutable data that round-trips msgpack and JSON."""
 
 
+replace = msgspec.structs.replace
+"""A copy with some fields changed."""
+
+
 class Config(Frozen, forbid_unknown_fields=True):
     """Base of a device type's config. Field names are the TOML keys; the host reports unknown keys and wrong types."""
 

@@ -46,7 +46,7 @@ Value = Switch | HostPower
 
 
 class Origin(Frozen):
-    """How to open a part again though it left the config: connection id, device type, its table (secret references only)."""
+    """How to open a part again though it left the config: connection id, device type, its table (secrets as references)."""
 
     connection: str
     type: str
@@ -188,7 +188,7 @@ class Skip(Frozen):
 
 
 class Count(Frozen):
-    """Continuous evidence: `total_s` of agreeing readings, the last of them at `last`; `linked`: nothing came between."""
+    """Continuous evidence: `total_s` of agreeing readings, the last of them at `last`; `linked`: nothing between."""
 
     grid: Grid
     total_s: float
@@ -228,6 +228,7 @@ class State(Frozen, kw_only=True):
     kept: tuple[Kept, ...] = ()
     hands_off: tuple[HandsOff, ...] = ()
     skips: tuple[Skip, ...] = ()
+    gave_back_at: Instant | None = None
     claim_ids: int = 0
     action_ids: int = 0
     memory: Memory = Memory()

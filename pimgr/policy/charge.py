@@ -1,0 +1,53 @@
+"""The charge to decide by: measured while the meters answer, estimated downwards while an outage lasts without them."""
+
+from __future__ import annotations
+
+from pimgr.api import Instant, Now, SiteReading, replace
+from pimgr.policy.model import BatteryPolicy, ChargeMark, Phase, State
+from pimgr.policy.turn import measured_after
+from pimgr.units import Percent, Watts
+
+SMOOTHING_S = 300.0
+"""Time constant of the smoothed net load: a kettle doesn't change the forecast, an oven does."""
+
+
+def remember(state: State, site: SiteReading | None, now: Now) -> State:
+    """Keep a new charge and the smoothed net load (load minus solar, W). A reading without a charge changes nothing."""
+    mark = state.memory.mark
+    if site is None or site.charge is None or (mark is not None and not _newer(site.at, mark.at, now)):
+        return state
+    smoothed = _smooth(mark, site)
+    return replace(state, memory=replace(state.memory, mark=ChargeMark(site.charge, site.at, smoothed)))
+
+
+def _newer(at: Instant, mark: Instant, now: Now) -> bool:
+    """A reading remembered from an earlier boot may also be newer than the mark of that boot."""
+    return measured_after(at, mark, now) or (at.boot == mark.boot and at.mono_s > mark.mono_s)
+
+
+def _smooth(mark: ChargeMark | None, site: SiteReading) -> Watts | None:
+    if site.load_w is None:
+        return mark.net_load_w if mark else None
+    net = site.load_w - (site.solar_w or 0.0)
+    if mark is None or mark.net_load_w is None:
+        return Watts(net)
+    share = min(1.0, site.at.since(mark.at) / SMOOTHING_S)
+    return Watts(mark.net_load_w + share * (net - mark.net_load_w))
+
+
+def present(state: State, battery: BatteryPolicy, now: Now) -> tuple[Percent | None, bool]:
+    """The charge now, and whether it is an estimate. None: never measured, or too old outside an outage.
+
+    Estimate: last charge - elapsed x max(smoothed net load, assumed load) / capacity, with no help from the sun.
+    """
+    mark = state.memory.mark
+    if mark is None:
+        return None, False
+    age = now.since(mark.at)
+    if mark.at.boot == now.boot and age <= battery.stale_after_s:
+        return mark.charge, False
+    if state.phase is not Phase.OUTAGE:
+        return None, False
+    load = max(mark.net_load_w or 0.0, battery.assumed_load)
+    spent = age / 3600.0 * load / battery.capacity * 100.0
+    return Percent(max(0.0, mark.charge - spent)), True

@@ -1,0 +1,53 @@
+"""`decide`: from what is known and what is new to what is done. Pure: no clock, no I/O, no vendor, no randomness."""
+
+from __future__ import annotations
+
+from pimgr.api import Now, replace
+from pimgr.policy import charge, claims, giveback, keeps, outage, phases, telling
+from pimgr.policy.model import Decision, Inputs, Memory, Phase, Policy, State, Value
+from pimgr.policy.turn import Turn
+
+
+def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
+    """One tick. The same four arguments give the same decision, to the bit; `pimgr replay` relies on it."""
+    before = state
+    turn = Turn(before=before, inputs=inputs, policy=policy, now=now, action_ids=state.action_ids)
+    state, moves = phases.advance(state, inputs.grid, policy.timing, now)
+    state = charge.remember(state, inputs.site, now)
+    percent, estimated = charge.present(state, policy.battery, now)
+    state = outage.latch(state, policy.tiers, percent)
+    wants = outage.wants(state, policy)
+
+    ledger = claims.Ledger(turn, state)
+    ledger.hear()
+    ledger.take(wants)
+    targets: dict[str, Value] = {k.part: k.value for k in policy.keeps}
+    giveback.give_back(ledger, {(w.part, w.aspect) for w in wants}, targets)
+    state = keeps.keep(turn, ledger.close(), set(ledger.claims))
+    state = replace(state, action_ids=turn.action_ids)
+
+    telling.moves(turn, moves, state, percent)
+    telling.tiers(turn, before, state, percent)
+    telling.all_given_back(turn, before, state)
+    telling.reasons(turn, state, wants)
+    if state.phase is Phase.SUSPECT and before.phase is Phase.NORMAL:
+        turn.look.update(outage.candidates(policy))
+    return Decision(
+        state=state,
+        actions=tuple(turn.actions),
+        events=tuple(turn.events),
+        notices=tuple(turn.notices),
+        reasons=tuple(turn.reasons),
+        look=tuple(sorted(turn.look)),
+        quick=state.phase is not Phase.NORMAL or any(r.passing for r in inputs.grid),
+        wake_at=min(turn.wake, default=None),
+        charge=percent,
+        charge_estimated=estimated,
+    )
+
+
+def worth_keeping(before: State, decision: Decision) -> bool:
+    """Whether a decision must be written down: it acts, tells, or changes what must survive a crash."""
+    if decision.actions or decision.events or decision.notices:
+        return True
+    return replace(before, memory=Memory()) != replace(decision.state, memory=Memory())

@@ -1,0 +1,135 @@
+"""Giving back: what no rule takes any more goes to its standing target, else to what was found.
+
+Staggered, last taken first. A part that does not answer stays owed for as long as it takes, and holds up no other.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from pimgr.api import HostReading, Severity, replace
+from pimgr.policy.claims import Key, Ledger, default_target
+from pimgr.policy.model import Claim, ClaimStatus, HostPower, Phase, Progress, Value
+from pimgr.policy.turn import fits, measured_after, value_of, word
+from pimgr.policy.verdict import (
+    IN_FLIGHT_S,
+    STUBBORN_S,
+    Verdict,
+    fresh_reading,
+    in_flight,
+    may_ask_again,
+    restarted,
+)
+
+
+class Step(Enum):
+    """What giving back needs of a claim now."""
+
+    WAIT = auto()
+    START = auto()
+    DONE = auto()
+
+
+def give_back(ledger: Ledger, wanted: set[Key], keeps: dict[str, Value]) -> None:
+    """Advance everything that is owed. While suspicious, nothing new is started."""
+    owed = [key for key in ledger.claims if key not in wanted]
+    for key in owed:
+        claim = ledger.claims[key]
+        if claim.owed_since is None:
+            ledger.claims[key] = replace(claim, owed_since=ledger.turn.now.instant)
+    frozen = ledger.state.phase is Phase.SUSPECT
+    for key in owed:
+        if ledger.claims[key].status is ClaimStatus.RETURNING:
+            _pursue(ledger, key, default_target(ledger.claims[key], keeps), frozen)
+    if not frozen:
+        _start(ledger, owed, keeps)
+    for key in owed:
+        if key in ledger.claims:
+            _nag(ledger, key)
+
+
+def _pursue(ledger: Ledger, key: Key, goal: Value, frozen: bool) -> None:
+    turn, claim = ledger.turn, ledger.claims[key]
+    match in_flight(turn, claim, goal):
+        case Verdict.SEEN:
+            _close(ledger, key, f"{claim.part}: {word(goal)} again")
+        case Verdict.NOT_YET if not frozen and may_ask_again(turn, claim, goal):
+            ledger.ask(key, claim, goal, "the outage is over for it")
+        case _:
+            turn.look.add(claim.part)
+
+
+def _start(ledger: Ledger, owed: list[Key], keeps: dict[str, Value]) -> None:
+    """Start the next ones, in reverse order of taking, `stagger_s` apart."""
+    turn, stagger = ledger.turn, ledger.turn.policy.timing.stagger_s
+    waiting = [k for k in owed if k in ledger.claims and ledger.claims[k].status is not ClaimStatus.RETURNING]
+    for key in sorted(waiting, key=lambda k: -ledger.claims[k].order):
+        claim = ledger.claims[key]
+        goal = default_target(claim, keeps)
+        step = _step(ledger, claim, goal)
+        if step is Step.DONE:
+            _close(ledger, key, f"{claim.part}: {word(goal)} already")
+        elif step is Step.START:
+            last = ledger.gave_back_at
+            if stagger and last is not None and not turn.waited(last, stagger):
+                return
+            ledger.gave_back_at = turn.now.instant
+            returning = replace(
+                claim, status=ClaimStatus.RETURNING, since=turn.now.instant, progress=Progress(), reasserted_at=None
+            )
+            turn.tell(f"{claim.part}: to be {word(goal)} again", claim.part, "returning")
+            ledger.ask(key, returning, goal, "the outage is over for it")
+
+
+def _step(ledger: Ledger, claim: Claim, goal: Value) -> Step:
+    turn, reading = ledger.turn, fresh_reading(ledger.turn, claim)
+    mark = claim.progress.asked_at if claim.status is ClaimStatus.TAKING else claim.since
+    if reading is None or (mark is not None and not measured_after(reading.at, mark, turn.now)):
+        turn.look.add(claim.part)
+        return Step.WAIT
+    if isinstance(reading, HostReading):
+        return _host_step(ledger, claim, reading)
+    asked, accepted = claim.progress.asked_at, claim.progress.accepted
+    if claim.status is ClaimStatus.TAKING and accepted is None and asked and not turn.waited(asked, IN_FLIGHT_S):
+        return Step.WAIT
+    return Step.DONE if fits(value_of(reading), goal) else Step.START
+
+
+def _host_step(ledger: Ledger, claim: Claim, reading: HostReading) -> Step:
+    """A host in mid-shutdown is waited for: only one that is down can be woken."""
+    if not reading.up:
+        return Step.START
+    never_asked = claim.status is ClaimStatus.TAKING and claim.progress.accepted is False
+    if restarted(reading, claim) or never_asked or ledger.turn.waited(claim.since, STUBBORN_S):
+        return Step.DONE
+    ledger.turn.look.add(claim.part)
+    return Step.WAIT
+
+
+def _close(ledger: Ledger, key: Key, text: str) -> None:
+    claim = ledger.claims.pop(key)
+    ledger.turn.tell(text, claim.part, "returned")
+
+
+def _nag(ledger: Ledger, key: Key) -> None:
+    """Tell a person about a part that has been owed for long: after ten minutes, then daily."""
+    turn, timing, claim = ledger.turn, ledger.turn.policy.timing, ledger.claims[key]
+    last = claim.nagged_at
+    since, every = (last, timing.nag_every_s) if last else (claim.owed_since, timing.nag_after_s)
+    if since is None or not turn.waited(since, every):
+        return
+    ledger.claims[key] = replace(claim, nagged_at=turn.now.instant)
+    count = 1 if last is None else 2 + int(turn.now.since(claim.since) // timing.nag_every_s)
+    found = word(claim.before)
+    problem = claim.progress.problem or turn.view(claim.part).fault or "it does not answer"
+    cure = "Wake it by hand" if isinstance(claim.before, HostPower) else f"Turn it {found} by hand"
+    turn.mail(
+        f"owed-{claim.id}-{count}",
+        Severity.WARNING,
+        f"{claim.part} could not be given back yet",
+        [
+            f"pimgr took {claim.part} ({claim.rule}) and owes it back: it was {found}.",
+            f"The trouble: {problem}.",
+            f"pimgr goes on trying. {cure}, or write it off with: pimgr forget {claim.part}",
+        ],
+    )

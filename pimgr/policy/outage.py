@@ -1,0 +1,68 @@
+"""The outage rule: which loads must be off at this phase and charge."""
+
+from __future__ import annotations
+
+from pimgr.api import Frozen, replace
+from pimgr.policy.model import Aspect, HostPower, PartPolicy, Phase, Policy, State, Switch, Tier, Value
+from pimgr.units import Percent
+
+RESTORE_MARGIN = Percent(10.0)
+"""A tier by charge is given back this many points above its threshold, where the config doesn't say."""
+
+
+class Want(Frozen, kw_only=True):
+    """A take: `part` is to be `value` while `rule` says so. `order`: earlier goes off first and comes back last."""
+
+    part: str
+    aspect: Aspect
+    value: Value
+    rule: str
+    episode: str
+    order: int
+    why: str
+
+
+def latch(state: State, tiers: tuple[Tier, ...], charge: Percent | None) -> State:
+    """The tiers in force. One by charge stays until the charge is at `restore_above` again; unknown changes none."""
+    if state.phase not in (Phase.OUTAGE, Phase.SETTLING):
+        return state if not state.tiers else replace(state, tiers=())
+    active = tuple(tier.name for tier in tiers if _in_force(tier, charge, tier.name in state.tiers, state.phase))
+    return state if active == state.tiers else replace(state, tiers=active)
+
+
+def _in_force(tier: Tier, charge: Percent | None, already: bool, phase: Phase) -> bool:
+    if tier.below is None:
+        return True
+    if phase is Phase.SETTLING or charge is None:
+        return already
+    return charge < (_restore_above(tier) if already else tier.below)
+
+
+def _restore_above(tier: Tier) -> Percent:
+    above = tier.restore_above
+    return above if above is not None else Percent((tier.below or 0.0) + RESTORE_MARGIN)
+
+
+def wants(state: State, policy: Policy) -> tuple[Want, ...]:
+    """What the tiers in force take, earliest first. The never-shed list always wins."""
+    result: list[Want] = []
+    for tier in policy.tiers:
+        if tier.name not in state.tiers:
+            continue
+        for part in tier.loads:
+            of = policy.parts.get(part)
+            if of is None or part in policy.never_shed or any(w.part == part for w in result):
+                continue
+            result.append(_want(state, tier, part, of, len(result)))
+    return tuple(result)
+
+
+def _want(state: State, tier: Tier, part: str, of: PartPolicy, order: int) -> Want:
+    why = "the grid is down" if tier.below is None else f"the grid is down and the battery fell below {tier.below:g} %"
+    value = HostPower(False) if of.aspect is Aspect.HOST_POWER else Switch(False)
+    return Want(part=part, aspect=of.aspect, value=value, rule=tier.name, episode=state.episode, order=order, why=why)
+
+
+def candidates(policy: Policy) -> tuple[str, ...]:
+    """Every part that an outage might take."""
+    return tuple(p for tier in policy.tiers for p in tier.loads if p in policy.parts and p not in policy.never_shed)

@@ -1,0 +1,80 @@
+"""When is it an outage, and when is it over: continuous evidence, counted between agreeing readings only.
+
+`suspect -> outage` after `confirm_s` of continuous down, `settling -> normal` after `settle_s` of continuous up. Unknown
+adds nothing, a silence longer than the source's `max_gap_s` starts the count again, and readings measured before the one
+that last moved the phase don't count. Not knowing keeps the phase.
+"""
+
+from __future__ import annotations
+
+from pimgr.api import Frozen, Grid, GridReading, Instant, Now, replace
+from pimgr.policy.model import Count, Phase, State, Timing
+from pimgr.policy.turn import measured_after
+
+DEFAULT_MAX_GAP_S = 6.0
+
+
+class Move(Frozen):
+    """The phase changed, because of a reading."""
+
+    old: Phase
+    new: Phase
+    reading: GridReading
+
+
+def advance(
+    state: State, readings: tuple[GridReading, ...], timing: Timing, now: Now
+) -> tuple[State, tuple[Move, ...]]:
+    """The state after these readings, taken in the order in which they were measured, and the moves they made."""
+    moves: list[Move] = []
+    for reading in sorted(readings, key=lambda r: r.at.mono_s):
+        if not _counts(state, reading, now):
+            continue
+        old = state.phase
+        state = _step(state, reading, timing)
+        if state.phase is not old:
+            moves.append(Move(old, state.phase, reading))
+    return state, tuple(moves)
+
+
+def _counts(state: State, reading: GridReading, now: Now) -> bool:
+    marks = (state.moved_at, state.memory.grid_at)
+    return reading.at.boot == now.boot and all(m is None or measured_after(reading.at, m, now) for m in marks)
+
+
+def _step(state: State, reading: GridReading, timing: Timing) -> State:
+    memory = replace(state.memory, grid=reading.grid, grid_at=reading.at, grid_raw=reading.raw)
+    if reading.grid is Grid.UNKNOWN:
+        unlinked = memory.count and replace(memory.count, linked=False)
+        return replace(state, memory=replace(memory, count=unlinked))
+    state = replace(state, memory=memory)
+    if state.phase in (Phase.NORMAL, Phase.SUSPECT):
+        if reading.grid is Grid.UP:
+            return _move(state, Phase.NORMAL, reading.at)
+        state, total = _add(_move(state, Phase.SUSPECT, reading.at), reading, timing)
+        return _begin_outage(state, reading.at) if total >= timing.confirm_s else state
+    if reading.grid is Grid.DOWN:
+        return _move(state, Phase.OUTAGE, reading.at)
+    state, total = _add(_move(state, Phase.SETTLING, reading.at), reading, timing)
+    return _move(state, Phase.NORMAL, reading.at) if total >= timing.settle_s else state
+
+
+def _move(state: State, phase: Phase, at: Instant) -> State:
+    """Into `phase`; the count of the old one is over. Staying is no move."""
+    if state.phase is phase:
+        return state
+    return replace(state, phase=phase, moved_at=at, memory=replace(state.memory, count=None))
+
+
+def _begin_outage(state: State, at: Instant) -> State:
+    return replace(_move(state, Phase.OUTAGE, at), episodes=state.episodes + 1, outage_since=at)
+
+
+def _add(state: State, reading: GridReading, timing: Timing) -> tuple[State, float]:
+    """Count this reading: the time since the last agreeing one, if nothing came between and the gap is small enough."""
+    count, total = state.memory.count, 0.0
+    if count is not None and count.grid is reading.grid and count.last.boot == reading.at.boot:
+        gap = reading.at.mono_s - count.last.mono_s
+        if gap <= timing.max_gap_s.get(reading.source, DEFAULT_MAX_GAP_S):
+            total = count.total_s + (gap if count.linked else 0.0)
+    return replace(state, memory=replace(state.memory, count=Count(reading.grid, total, reading.at))), total

@@ -1,0 +1,163 @@
+"""What a person is told: mails at the turns of an outage, and why each part is as it is."""
+
+from __future__ import annotations
+
+from pimgr.api import Severity
+from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, Policy, Reason, State, Tier
+from pimgr.policy.outage import Want
+from pimgr.policy.phases import Move
+from pimgr.policy.turn import Turn, word
+from pimgr.units import Percent
+
+Key = tuple[str, Aspect]
+
+
+def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | None) -> None:
+    """Log each change of phase; mail the beginning of an outage and the return of the grid."""
+    for move in made:
+        turn.tell(f"{_phrase(move)} ({move.reading.source}: {move.reading.raw or move.reading.grid})", what="phase")
+    if any(m.new is Phase.OUTAGE and m.old in (Phase.SUSPECT, Phase.NORMAL) for m in made):
+        names = [load for tier in turn.policy.tiers for load in tier.loads if tier.name in state.tiers]
+        turn.mail(
+            f"{state.episode}-began",
+            Severity.CRITICAL,
+            "The grid is down",
+            [
+                "The grid has failed and the house runs on the battery" + (f" ({charge:.0f} %)." if charge else "."),
+                "Going off now: " + (", ".join(names) or "nothing") + ".",
+                *(f"Going off below {t.below:g} %: {', '.join(t.loads)}." for t in turn.policy.tiers if t.below),
+                "Everything that pimgr turns off will be given back when the grid has returned.",
+            ],
+        )
+    if any(m.new is Phase.NORMAL and m.old is Phase.SETTLING for m in made):
+        owed = ", ".join(c.part for c in state.claims)
+        turn.mail(
+            f"{state.episode}-over",
+            Severity.INFO,
+            "The grid is back",
+            [
+                "The grid is back and steady.",
+                f"Giving back {owed} parts, one after the other." if owed else "Nothing is owed.",
+            ],
+        )
+
+
+def _phrase(move: Move) -> str:
+    match move.new:
+        case Phase.SUSPECT:
+            return "the grid seems to be down"
+        case Phase.OUTAGE if move.old is Phase.SETTLING:
+            return "the grid is down again"
+        case Phase.OUTAGE:
+            return "outage: the grid is down"
+        case Phase.SETTLING:
+            return "the grid seems to be back"
+        case _:
+            return "the grid is back" if move.old is Phase.SETTLING else "the grid was away for a moment only"
+
+
+def tiers(turn: Turn, old: State, new: State, charge: Percent | None) -> None:
+    """Tell of tiers that the falling or recovering battery put in and out of force."""
+    if new.phase is not Phase.OUTAGE or old.phase is Phase.NORMAL or old.episode != new.episode:
+        return
+    said = f"{charge:.0f} %" if charge is not None else "unknown charge"
+    for tier in turn.policy.tiers:
+        if tier.name in new.tiers and tier.name not in old.tiers:
+            turn.tell(f"tier {tier.name} goes off at {said}", what="tier")
+            turn.mail(
+                f"{new.episode}-{tier.name}-{new.action_ids}",
+                Severity.WARNING,
+                f"Battery at {said}: {tier.name} goes off",
+                [f"Going off now: {', '.join(tier.loads)}.", _returns(tier)],
+            )
+        elif tier.name in old.tiers and tier.name not in new.tiers:
+            turn.tell(f"tier {tier.name} is given back at {said}", what="tier")
+
+
+def all_given_back(turn: Turn, old: State, new: State) -> None:
+    if new.phase is Phase.NORMAL and old.claims and not new.claims:
+        turn.mail(
+            f"{new.episode}-given-back-{new.action_ids}",
+            Severity.INFO,
+            "Everything was given back",
+            ["All that pimgr had turned off is as it was found, or was left to the person who changed it."],
+        )
+
+
+def reasons(turn: Turn, state: State, wants: tuple[Want, ...]) -> None:
+    """One line for every part that pimgr has an opinion on."""
+    policy, wanted = turn.policy, {(w.part, w.aspect): w for w in wants}
+    for claim in state.claims:
+        turn.reasons.append(_of_claim(claim, wanted.get((claim.part, claim.aspect)), turn, state))
+    told = {c.part for c in state.claims}
+    for hand in state.hands_off:
+        turn.reasons.append(
+            Reason(part=hand.part, status="hands off", why=hand.why, returns="when this outage is over")
+        )
+    told |= {h.part for h in state.hands_off}
+    skips = {(s.part, s.aspect) for s in state.skips}
+    for key, want in wanted.items():
+        if want.part in told:
+            continue
+        if key in skips:
+            why = f"it was {word(want.value)} before; pimgr did not take it and will not touch it"
+            turn.reasons.append(Reason(part=want.part, status="skip", why=why))
+        else:
+            fault = turn.view(want.part).fault or "it was not read yet"
+            why = f"to be {word(want.value)}, because {want.why}; {fault}"
+            turn.reasons.append(
+                Reason(part=want.part, status="pending", why=why, returns="taken as soon as it answers")
+            )
+    for question in state.questions:
+        why = f"the journal was lost; it may have been {word(question.before)} before pimgr took it: was it us?"
+        returns = f"pimgr return {question.part}, or pimgr forget {question.part}"
+        turn.reasons.append(Reason(part=question.part, status="question", why=why, returns=returns))
+    for part in policy.never_shed:
+        turn.reasons.append(Reason(part=part, status="protected", why="it is on the never-shed list"))
+
+
+def _of_claim(claim: Claim, want: Want | None, turn: Turn, state: State) -> Reason:
+    trouble = f"; {claim.progress.problem}" if claim.progress.problem else ""
+    if want is None:
+        fault = turn.view(claim.part).fault
+        why = f"the outage is over for it, it goes back to {word(claim.before)}{trouble}"
+        late = f"as soon as it answers ({fault})" if fault else "in its turn"
+        frozen = "when the grid is steady" if state.phase is Phase.SUSPECT else late
+        returns = "asked, to be seen yet" if claim.status is ClaimStatus.RETURNING and not fault else frozen
+        return Reason(part=claim.part, status="owed", why=why, returns=returns)
+    tier = next((t for t in turn.policy.tiers if t.name == claim.rule), None)
+    proof = "" if _proven(claim, turn) else "; it went silent, which is not proof that it is off"
+    return Reason(
+        part=claim.part, status=claim.status, why=want.why + trouble + proof, returns=_returns(tier) if tier else ""
+    )
+
+
+def _proven(claim: Claim, turn: Turn) -> bool:
+    """Off is proven for a host when it accepted, fell silent, and its witness on the same path still answers."""
+    if claim.aspect is not Aspect.HOST_POWER or claim.status is not ClaimStatus.TAKEN:
+        return True
+    of = turn.of(claim.part)
+    if of is None or of.witness is None:
+        return False
+    witness = turn.of(of.witness)
+    return turn.fresh(of.witness, witness.fresh_s if witness else 60.0) is not None
+
+
+def _returns(tier: Tier) -> str:
+    if tier.below is None:
+        return "It comes back when the grid has been back for a while."
+    above = tier.restore_above if tier.restore_above is not None else tier.below + 10
+    return f"It comes back when the grid is back, or the battery is at {above:g} % again."
+
+
+def headline(state: State, charge: Percent | None, estimated: bool) -> str:
+    """The one line for a person, such as "on grid, 84 %, nothing shed"."""
+    where = {
+        Phase.NORMAL: "on grid",
+        Phase.SUSPECT: "grid suspect",
+        Phase.OUTAGE: "GRID DOWN",
+        Phase.SETTLING: "grid returning",
+    }[state.phase]
+    battery = "charge unknown" if charge is None else f"{'about ' if estimated else ''}{charge:.0f} %"
+    shed = len(state.claims)
+    return f"{where}, {battery}, {f'{shed} shed' if shed else 'nothing shed'}"

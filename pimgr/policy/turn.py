@@ -1,0 +1,117 @@
+"""One tick's workbench: the inputs it reads and what it collects. Lives for one call of `decide`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pimgr.api import HostReading, Instant, LoadReading, Now, Severity
+from pimgr.policy.model import (
+    Action,
+    Aspect,
+    Event,
+    HostPower,
+    Inputs,
+    Notice,
+    Outcome,
+    PartPolicy,
+    PartView,
+    Policy,
+    Reason,
+    State,
+    Switch,
+    Value,
+)
+
+NOTHING = PartView()
+
+
+def measured_after(at: Instant, mark: Instant, now: Now) -> bool:
+    """Whether a reading of `at` is newer than `mark`.
+
+    Boots are told apart by their id, not by the wall clock, which starts wrong on a box without a battery for it: what
+    this boot measured is newer than any mark of an earlier one, and what an earlier boot measured proves nothing now.
+    """
+    if at.boot != now.boot:
+        return False
+    return mark.boot != now.boot or at.mono_s > mark.mono_s
+
+
+@dataclass(kw_only=True)
+class Turn:
+    """`wake` takes moments (CLOCK_BOOTTIME s) at which the decision may differ without anything new being told."""
+
+    before: State
+    inputs: Inputs
+    policy: Policy
+    now: Now
+    action_ids: int
+    actions: list[Action] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
+    look: set[str] = field(default_factory=set)
+    wake: list[float] = field(default_factory=list)
+
+    def view(self, part: str) -> PartView:
+        return self.inputs.parts.get(part, NOTHING)
+
+    def of(self, part: str) -> PartPolicy | None:
+        return self.policy.parts.get(part)
+
+    def fresh(self, part: str, fresh_s: float) -> LoadReading | HostReading | None:
+        """The part's reading, if it answers at present and the reading is new enough to act on."""
+        view = self.view(part)
+        if view.reading is None or view.reading.at.boot != self.now.boot:
+            return None
+        return view.reading if self.now.since(view.reading.at) <= fresh_s else None
+
+    def outcome(self, action: int | None) -> Outcome | None:
+        return next((o for o in self.inputs.outcomes if o.action == action), None) if action is not None else None
+
+    def act(self, part: str, value: Value, why: str) -> int:
+        """Ask for `value`; returns the action's id."""
+        self.action_ids += 1
+        self.actions.append(Action(id=self.action_ids, part=part, aspect=aspect_of(value), value=value, why=why))
+        return self.action_ids
+
+    def tell(self, text: str, part: str = "", what: str = "") -> None:
+        self.events.append(Event(text=text, part=part, what=what))
+
+    def mail(self, key: str, severity: Severity, subject: str, lines: Iterable[str]) -> None:
+        self.notices.append(Notice(key=key, severity=severity, subject=subject, text="\n".join(lines)))
+
+    def wake_in(self, seconds: float) -> None:
+        self.wake.append(self.now.mono_s + max(0.0, seconds))
+
+    def waited(self, since: Instant, seconds: float) -> bool:
+        """Whether `seconds` went by since then; if not, asks to be woken when they will have."""
+        left = seconds - self.now.since(since) if since.boot == self.now.boot else 0.0
+        if left > 0:
+            self.wake_in(left)
+        return left <= 0
+
+
+def aspect_of(value: Value) -> Aspect:
+    return Aspect.SWITCH if isinstance(value, Switch) else Aspect.HOST_POWER
+
+
+def value_of(reading: LoadReading | HostReading) -> Value:
+    """What a reading says of its part."""
+    if isinstance(reading, LoadReading):
+        return Switch(reading.on)
+    return HostPower(reading.up, reading.boot_id)
+
+
+def fits(value: Value, wanted: Value) -> bool:
+    """Whether a part is as wanted; which boot a host is in doesn't matter."""
+    if isinstance(value, HostPower) and isinstance(wanted, HostPower):
+        return value.up == wanted.up
+    return value == wanted
+
+
+def word(value: Value) -> str:
+    """As a home owner says it."""
+    if isinstance(value, Switch):
+        return "on" if value.on else "off"
+    return "up" if value.up else "shut down"

@@ -46,7 +46,7 @@ Value = Switch | HostPower
 
 
 class Origin(Frozen):
-    """How to open a part again though it left the config: connection id, device type, its table (secrets as references)."""
+    """How to open a part again though it left the config: connection id, device type, its table (secrets by name)."""
 
     connection: str
     type: str

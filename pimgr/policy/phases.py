@@ -1,8 +1,8 @@
 """When is it an outage, and when is it over: continuous evidence, counted between agreeing readings only.
 
-`suspect -> outage` after `confirm_s` of continuous down, `settling -> normal` after `settle_s` of continuous up. Unknown
-adds nothing, a silence longer than the source's `max_gap_s` starts the count again, and readings measured before the one
-that last moved the phase don't count. Not knowing keeps the phase.
+`suspect -> outage` after `confirm_s` of continuous down, `settling -> normal` after `settle_s` of continuous up.
+Unknown adds nothing, a silence longer than the source's `max_gap_s` starts the count again, and readings measured before
+the one that last moved the phase don't count. Not knowing keeps the phase.
 """
 
 from __future__ import annotations

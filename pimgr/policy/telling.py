@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pimgr.api import Severity
-from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, Policy, Reason, State, Tier
+from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, Reason, State, Tier
 from pimgr.policy.outage import Want
 from pimgr.policy.phases import Move
 from pimgr.policy.turn import Turn, word

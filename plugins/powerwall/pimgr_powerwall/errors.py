@@ -74,30 +74,33 @@ def _status(wanted: Wanted, status: int) -> DeviceError:
     return Garbled(part, wish, "it answered no JSON that a gateway sends", "check that the address is the gateway's")
 
 
+_WHOSE = "check that the address is the gateway's"
+_POWER = "check the address, the gateway's power and its network"
+
+
 def _connection(wanted: Wanted, error: Exception) -> DeviceError:
-    part, wish, where = wanted.part, wanted.wish, wanted.address
+    where = wanted.address
+    kind: type[DeviceError] = Garbled
     match error:
         case aiohttp.ServerFingerprintMismatch():
             fact = f"its certificate has changed to sha256:{error.got.hex()}"
             cure = "if the gateway was replaced or reset, set fingerprint to this value; if not, something poses as it"
-            return Garbled(part, wish, fact, cure)
         case TimeoutError():
-            fact = f"no complete answer in {wanted.deadline_s:.1f} s ({where})"
-            return Unreachable(part, wish, fact, "check the gateway's power and its network cable or Wi-Fi")
+            kind, fact, cure = Unreachable, f"no complete answer in {wanted.deadline_s:.1f} s ({where})", _POWER
         case TooLargeError():
-            return Garbled(part, wish, "its answer is far too large", "check that the address is the gateway's")
+            fact, cure = "its answer is far too large", _WHOSE
         case RedirectedError():
-            return Garbled(part, wish, "it sent us to another address", "check that the address is the gateway's")
+            fact, cure = "it sent us to another address", _WHOSE
         case aiohttp.ClientPayloadError():
-            return Garbled(part, wish, "its answer was cut off", "check the gateway's network cable or Wi-Fi")
+            fact, cure = "its answer was cut off", "check the gateway's network cable or Wi-Fi"
         case ssl.SSLError():
-            return Garbled(part, wish, f"it speaks no proper TLS ({where})", "check that the address is the gateway's")
+            fact, cure = f"it speaks no proper TLS ({where})", _WHOSE
         case aiohttp.ServerDisconnectedError():
-            return Unreachable(part, wish, f"it hung up ({where})", "check the gateway's power and its network")
+            kind, fact, cure = Unreachable, f"it hung up ({where})", _POWER
         case aiohttp.ClientConnectionError() | OSError():
             system = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
             reason = getattr(system, "strerror", None) or type(system).__name__
-            cure = "check the address, the gateway's power and its network"
-            return Unreachable(part, wish, f"no connection to {where} ({reason})", cure)
-    fact = f"it answered what no gateway says ({type(error).__name__})"
-    return Garbled(part, wish, fact, "check that the address is the gateway's")
+            kind, fact, cure = Unreachable, f"no connection to {where} ({reason})", _POWER
+        case _:
+            fact, cure = f"it answered what no gateway says ({type(error).__name__})", _WHOSE
+    return kind(wanted.part, wanted.wish, fact, cure)

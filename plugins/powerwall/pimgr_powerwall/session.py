@@ -132,7 +132,7 @@ class Session:
         at = self._context.now()
         body = await fetch(api)
         if not isinstance(body, dict):
-            raise Garbled(wanted.part, wanted.wish, f"it answered {type(body).__name__} where an object belongs")
+            raise Garbled(wanted.part, wanted.wish, f"it answered no JSON object", "if it lasts, please report it")
         return Answer(at, body)
 
     # ------------------------------------------------------------------------------------------------ connecting
@@ -218,7 +218,9 @@ class Session:
                 await self._rest("it was asked to log in too often")
             raise
         if not api.is_authenticated() or self._http is None:
-            raise Garbled(wanted.part, wanted.wish, "it accepted the login without giving a session")
+            raise Garbled(
+                wanted.part, wanted.wish, "it accepted the login without giving a session", "restart the gateway"
+            )
         self._logins += 1
         cookies = self._http.cookie_jar.filter_cookies(self._url())
         await self._context.store.put("cookies", {name: cookie.value for name, cookie in cookies.items()})

@@ -1,0 +1,87 @@
+"""Builds the snapshot out of a decision and what it was made from."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+from pimgr.api import HostReading, LoadReading, Now
+from pimgr.config import HouseConfig
+from pimgr.fleet import Fleet
+from pimgr.journal import Journal
+from pimgr.policy.model import Decision, Inputs, PartView
+from pimgr.policy.telling import headline
+from pimgr.policy.turn import NOTHING
+from pimgr.snapshot import PartLine, Snapshot
+
+
+class Source(Protocol):
+    """What the supervisor lends."""
+
+    @property
+    def config(self) -> HouseConfig: ...
+    @property
+    def journal(self) -> Journal: ...
+    @property
+    def fleet(self) -> Fleet: ...
+    @property
+    def trouble(self) -> dict[str, str]: ...
+    @property
+    def dry_run(self) -> bool: ...
+
+
+def compose(source: Source, now: Now, inputs: Inputs, decision: Decision) -> Snapshot:
+    """The house as a person may see it, at the moment of `decision`."""
+    state = decision.state
+    return Snapshot(
+        at=now.instant,
+        pid=os.getpid(),
+        seq=source.journal.seq,
+        headline=headline(state, decision.charge, decision.charge_estimated),
+        phase=state.phase,
+        grid=state.memory.grid,
+        grid_source=state.memory.grid_raw,
+        grid_at=state.memory.grid_at,
+        outage_since=state.outage_since,
+        charge=decision.charge,
+        charge_estimated=decision.charge_estimated,
+        owed=len(state.claims),
+        parts=_parts(source.config, inputs, decision),
+        connections=source.fleet.lines(),
+        trouble=tuple(source.trouble.values()),
+        dry_run=source.dry_run,
+        config=source.config.digest,
+    )
+
+
+def _parts(config: HouseConfig, inputs: Inputs, decision: Decision) -> tuple[PartLine, ...]:
+    """Every part that was read or that pimgr has an opinion on, in the order of the config."""
+    reasons = {reason.part: reason for reason in decision.reasons}
+    lines = []
+    for part in dict.fromkeys([*config.policy.parts, *inputs.parts, *reasons]):
+        view, reason = inputs.parts.get(part, NOTHING), reasons.get(part)
+        reading = view.reading
+        lines.append(
+            PartLine(
+                part=part,
+                title=config.titles.get(part, part),
+                state=_state(view),
+                power_w=reading.power_w if isinstance(reading, LoadReading) else None,
+                read_at=reading.at if reading else None,
+                fault=view.fault,
+                status=reason.status if reason else "",
+                why=reason.why if reason else "",
+                returns=reason.returns if reason else "",
+            )
+        )
+    return tuple(lines)
+
+
+def _state(view: PartView) -> str:
+    match view.reading:
+        case LoadReading(on=on):
+            return "on" if on else "off"
+        case HostReading(up=up):
+            return "up" if up else "silent"
+        case _:
+            return "unknown"

@@ -1,0 +1,67 @@
+"""What the host gives to one connection: its clock, deadlines, secrets, durable store, and a thread for blocking calls."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, Protocol, TypeVar
+
+from pimgr.api import Deadlines, Instant, Secret, Store, Unreachable
+from pimgr.clock import Clock
+from pimgr.worker import Worker
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_ABANDONED = 3
+"""Threads of one connection that may hang at once; past that it gets no new one until one of them ends."""
+
+
+class SecretSource(Protocol):
+    def text(self, reference: Secret) -> str: ...
+
+
+class HostContext:
+    """Implements `api.Context`. `release` lets go of the thread, which may be hanging in a vendor's call."""
+
+    def __init__(self, connection: str, clock: Clock, store: Store, secrets: SecretSource) -> None:
+        self._connection, self._clock, self._store, self._secrets = connection, clock, store, secrets
+        self._worker: Worker | None = None
+        self._abandoned: list[Worker] = []
+
+    @property
+    def connection(self) -> str:
+        return self._connection
+
+    @property
+    def deadlines(self) -> Deadlines:
+        return Deadlines()
+
+    @property
+    def store(self) -> Store:
+        return self._store
+
+    def now(self) -> Instant:
+        return self._clock.now().instant
+
+    def secret(self, reference: Secret) -> str:
+        return self._secrets.text(reference)
+
+    async def call(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._worker is None:
+            self._abandoned = [w for w in self._abandoned if w.alive]
+            if len(self._abandoned) >= MAX_ABANDONED:
+                raise Unreachable(
+                    self._connection, "an answer", f"{MAX_ABANDONED} earlier calls still hang in its library"
+                )
+            self._worker = Worker(self._connection)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._worker, functools.partial(fn, *args, **kwargs))
+
+    def release(self) -> None:
+        """The thread ends with its present call, if it ever returns."""
+        if self._worker is not None:
+            self._worker.shutdown()
+            self._abandoned.append(self._worker)
+            self._worker = None

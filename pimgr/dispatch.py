@@ -1,0 +1,103 @@
+"""Actions into mailboxes, outcomes back; and the fence, behind which nothing is touched and everything else goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pimgr.api import Deadlines, DeviceError, HostReading, LoadReading, replace
+from pimgr.clock import Clock
+from pimgr.connections import ConnectionTask, Request
+from pimgr.policy.model import Action, HostPower, Outcome, PartView, Switch, Value
+from pimgr.policy.turn import word
+
+
+class Fence:
+    """Keeps a dry run or a drill from touching the house: requests end here, and readings look as if they had worked.
+
+    The only place that decides whether a request may reach a device.
+    """
+
+    def __init__(self, *, closed: bool) -> None:
+        self.closed = closed
+        self._pretended: dict[str, Value] = {}
+
+    def stops(self, action: Action) -> bool:
+        """Whether this action must not reach its device; it is then remembered as if it had."""
+        if self.closed:
+            self._pretended[action.part] = action.value
+        return self.closed
+
+    def view(self, views: dict[str, PartView], clock: Clock) -> dict[str, PartView]:
+        """The readings, with what was only pretended in place of what is."""
+        if not self._pretended:
+            return views
+        return {part: self._as_pretended(part, view, clock) for part, view in views.items()}
+
+    def _as_pretended(self, part: str, view: PartView, clock: Clock) -> PartView:
+        value, reading = self._pretended.get(part), view.reading
+        if isinstance(value, Switch) and isinstance(reading, LoadReading):
+            return replace(view, reading=replace(reading, on=value.on, at=clock.now().instant))
+        if isinstance(value, HostPower) and isinstance(reading, HostReading):
+            return replace(view, reading=replace(reading, up=value.up, at=clock.now().instant))
+        return view
+
+
+class Dispatcher:
+    """Hands actions to the connections; `heard` gets each one's outcome."""
+
+    def __init__(
+        self, tasks: Mapping[str, ConnectionTask], fence: Fence, clock: Clock, heard: Callable[[Outcome], None]
+    ) -> None:
+        self.tasks, self.fence, self.clock, self.heard = tasks, fence, clock, heard
+
+    def send(self, actions: tuple[Action, ...]) -> None:
+        """Enqueue; never waits. A part that nothing speaks for is answered at once."""
+        for action in actions:
+            if self.fence.stops(action):
+                self._heard(action, None)
+                continue
+            task = self.tasks.get(action.part)
+            if task is None:
+                self._heard(action, _no_connection(action))
+            else:
+                task.post(self._request(action))
+
+    def _request(self, action: Action) -> Request:
+        call, deadline_s = _call(action.value)
+        return Request(
+            key=f"{action.part} {action.aspect}",
+            part=action.part,
+            wish=word(action.value),
+            deadline_s=deadline_s,
+            call=call,
+            done=lambda error: self._heard(action, error),
+        )
+
+    def _heard(self, action: Action, error: DeviceError | None) -> None:
+        self.heard(
+            Outcome(
+                action=action.id,
+                part=action.part,
+                at=self.clock.now().instant,
+                error=type(error).__name__ if error else "",
+                fact=str(error) if error else "",
+            )
+        )
+
+
+def _call(value: Value) -> tuple[Callable[[Any], Any], float]:
+    """How to ask a part for `value`, and how long that may take."""
+    deadlines = Deadlines()
+    match value:
+        case Switch(on):
+            return lambda part: part.switch(on), deadlines.switch_s
+        case HostPower(up=True):
+            return lambda part: part.wake(), deadlines.switch_s
+        case HostPower(up=False, boot_id=boot):
+            return lambda part: part.shut_down(boot), deadlines.shut_down_s
+    raise AssertionError(value)
+
+
+def _no_connection(action: Action) -> DeviceError:
+    return DeviceError(action.part, word(action.value), "its plugin is not loaded", "see `pimgr plugin list`")

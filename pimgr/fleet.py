@@ -1,0 +1,146 @@
+"""All connections of the house: which run, which part belongs to which, and what changes when the config does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from pimgr.api import Capability
+from pimgr.board import Board
+from pimgr.clock import Clock
+from pimgr.config import ConfigErrors, ConnectionConfig, typed
+from pimgr.connections import READ, ConnectionTask, Device, Watcher
+from pimgr.context import HostContext, SecretSource
+from pimgr.journal import Journal
+from pimgr.plugins import Plugins
+from pimgr.rates import Schedule, poll_s
+from pimgr.snapshot import ConnectionLine
+
+log = logging.getLogger(__name__)
+
+RESTART_S = 5.0
+
+
+@dataclass(kw_only=True)
+class Ground:
+    """What every connection stands on."""
+
+    board: Board
+    clock: Clock
+    journal: Journal
+    secrets: SecretSource
+    watcher: Watcher
+    importer: Executor
+
+
+@dataclass
+class _Running:
+    config: ConnectionConfig
+    task: ConnectionTask
+    runner: asyncio.Task[None]
+
+
+class Fleet:
+    """Starts, stops and finds connections. `tasks`: by part address; the dispatcher and the mailer read it."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+        self.tasks: dict[str, ConnectionTask] = {}
+        self._running: dict[str, _Running] = {}
+        self._missing: dict[str, ConnectionLine] = {}
+        self._quick = False
+
+    async def apply(self, wanted: Iterable[ConnectionConfig], plugins: Plugins, grid_poll_s: float) -> None:
+        """Run exactly these connections: unchanged ones go on undisturbed, changed ones are closed and opened anew."""
+        wanted = list(wanted)
+        keep = {c.id for c in wanted if c.id in self._running and self._running[c.id].config == c}
+        await self._stop([id for id in self._running if id not in keep])
+        self._missing.clear()
+        for config in wanted:
+            if config.id not in keep:
+                self._start(config, plugins, grid_poll_s)
+        self.tasks.clear()
+        self.tasks.update({part: r.task for r in self._running.values() for part in _parts(r)})
+        self.ground.board.forget_all_but(set(self.tasks))
+
+    async def close(self) -> None:
+        await self._stop(list(self._running))
+
+    def look(self, parts: set[str], quick: bool) -> None:
+        """Pass on which parts are wanted soon, and whether the grid is to be polled fast."""
+        for running in self._running.values():
+            if running.task.schedule.quick != quick:
+                running.task.schedule.quick = quick
+                running.task.nudge()
+            running.task.look(parts)
+
+    def lines(self) -> tuple[ConnectionLine, ...]:
+        """How each connection is doing."""
+        lines = [
+            ConnectionLine(
+                id=id,
+                type=r.config.type,
+                health=r.task.health.state,
+                reason=r.task.health.reason,
+                since=r.task.health.since,
+            )
+            for id, r in self._running.items()
+        ]
+        return tuple(lines) + tuple(self._missing.values())
+
+    # ------------------------------------------------------------------------------------------------------- inside
+
+    def _start(self, config: ConnectionConfig, plugins: Plugins, grid_poll_s: float) -> None:
+        type_ = plugins.types.get(config.type)
+        if type_ is None:
+            self._miss(config, plugins.reason(config.type))
+            return
+        try:
+            own = typed(config, plugins)
+        except ConfigErrors as errors:
+            self._miss(config, str(errors))
+            return
+        ground = self.ground
+        context = HostContext(config.id, ground.clock, ground.journal.store(config.id), ground.secrets)
+        provides = {key: frozenset(what) for key, what in config.provides.items()}
+        device = Device(
+            id=config.id, type=type_, config=own, provides=provides, context=context, importer=ground.importer
+        )
+        slots = {
+            (device.part(key), capability): grid_poll_s
+            if capability is Capability.GRID_SOURCE and not type_.cloud
+            else poll_s(capability, dict(type_.poll_s), type_.cloud)
+            for key, what in provides.items()
+            for capability in sorted(what)
+            if capability in READ
+        }
+        schedule = Schedule(slots, lambda: ground.clock.now().mono_s, type_.floor_s, self._quick)
+        task = ConnectionTask(device, ground.board, ground.watcher, schedule)
+        self._running[config.id] = _Running(config, task, asyncio.create_task(self._run(task), name=config.id))
+
+    def _miss(self, config: ConnectionConfig, reason: str) -> None:
+        log.error("%s: not loaded (%s)", config.id, reason)
+        self._missing[config.id] = ConnectionLine(id=config.id, type=config.type, health="not loaded", reason=reason)
+
+    async def _run(self, task: ConnectionTask) -> None:
+        """Keep one connection going: whatever breaks in it stays in it."""
+        while True:
+            try:
+                await task.run()
+            except Exception:
+                log.exception("%s: its task failed, starting it again", task.device.id)
+            await asyncio.sleep(RESTART_S)
+
+    async def _stop(self, ids: list[str]) -> None:
+        runners = [self._running.pop(id).runner for id in ids]
+        for runner in runners:
+            runner.cancel()
+        if runners:
+            await asyncio.wait(runners, timeout=5.0)
+
+
+def _parts(running: _Running) -> list[str]:
+    return [running.task.device.part(key) for key in running.config.provides]

@@ -1,0 +1,96 @@
+"""Who hung the box: a thread that watches the event loop, and remembers which plugin it found it stuck in.
+
+The watchdog ends a process whose loop is stuck, and systemd starts the next one. Without this memory that would go on for
+ever; with it, a plugin that hung the box twice within an hour is left out, and somebody is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from pimgr.api import Frozen
+
+NAME = "hangs.json"
+STUCK_S = 8.0
+"""A loop that made no turn for this long hangs: far above any tick, well below the watchdog's time."""
+HOUR_S = 3600.0
+TWICE = 2
+
+
+class Hang(Frozen):
+    """`plugin`'s code held the event loop at `wall` (UTC, s)."""
+
+    plugin: str
+    wall: float
+    where: str
+
+
+def hangs(folder: Path) -> list[Hang]:
+    """What is remembered; a file that can't be read remembers nothing."""
+    try:
+        return msgspec.json.decode((folder / NAME).read_bytes(), type=list[Hang])
+    except (OSError, msgspec.DecodeError):
+        return []
+
+
+def switched_off(folder: Path, wall: float) -> dict[str, str]:
+    """The plugins that hung the box twice within the last hour, with where they did."""
+    lately = [h for h in hangs(folder) if abs(wall - h.wall) < HOUR_S]
+    plugins = {h.plugin for h in lately}
+    return {
+        plugin: f"it hung pimgr twice within an hour (in {next(h.where for h in lately if h.plugin == plugin)})"
+        for plugin in plugins
+        if sum(h.plugin == plugin for h in lately) >= TWICE
+    }
+
+
+class StallWatch:
+    """`packages`: top-level package -> plugin name. `turn` runs in the loop, the watching on a thread of its own."""
+
+    def __init__(self, folder: Path, packages: Mapping[str, str]) -> None:
+        self.folder, self.packages = folder, packages
+        self._turned_s = time.monotonic()
+        self._loop_thread = threading.get_ident()
+        self._noted = False
+        threading.Thread(target=self._watch, name="pimgr stall watch", daemon=True).start()
+
+    async def run(self) -> None:
+        """Shows once a second that the loop still turns."""
+        while True:
+            self._turned_s, self._noted = time.monotonic(), False
+            await asyncio.sleep(1.0)
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(STUCK_S / 4)
+            if time.monotonic() - self._turned_s > STUCK_S and not self._noted:
+                self._noted = True
+                self._note(sys._current_frames().get(self._loop_thread))
+
+    def _note(self, frame: FrameType | None) -> None:
+        while frame is not None:
+            package = frame.f_globals.get("__name__", "").partition(".")[0]
+            if package in self.packages:
+                where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+                remember(self.folder, Hang(self.packages[package], time.time(), where))
+                return
+            frame = frame.f_back
+
+
+def remember(folder: Path, hang: Hang) -> None:
+    """Add a hang to the file, durably: the process is about to be killed."""
+    part = folder / f".{NAME}.part"
+    with part.open("wb") as file:
+        file.write(msgspec.json.encode([*hangs(folder)[-9:], hang]))
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(folder / NAME)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pimgr.api import Instant, Now, SiteReading, replace
 from pimgr.policy.model import BatteryPolicy, ChargeMark, Phase, State
-from pimgr.policy.turn import measured_after
+from pimgr.policy.turn import from_the_future, measured_after, surely_since
 from pimgr.units import Percent, Watts
 
 SMOOTHING_S = 300.0
@@ -14,7 +14,9 @@ SMOOTHING_S = 300.0
 def remember(state: State, site: SiteReading | None, now: Now) -> State:
     """Keep a new charge and the smoothed net load (load minus solar, W). A reading without a charge changes nothing."""
     mark = state.memory.mark
-    if site is None or site.charge is None or (mark is not None and not _newer(site.at, mark.at, now)):
+    if site is None or site.charge is None or from_the_future(site.at, now):
+        return state
+    if mark is not None and not _newer(site.at, mark.at, now):
         return state
     smoothed = _smooth(mark, site)
     return replace(state, memory=replace(state.memory, mark=ChargeMark(site.charge, site.at, smoothed)))
@@ -39,11 +41,12 @@ def present(state: State, battery: BatteryPolicy, now: Now) -> tuple[Percent | N
     """The charge now, and whether it is an estimate. None: never measured, or too old outside an outage.
 
     Estimate: last charge - elapsed x max(smoothed net load, assumed load) / capacity, with no help from the sun.
+    After a restart of the box the elapsed time is what surely went by: a clock yet to be set empties no battery.
     """
     mark = state.memory.mark
     if mark is None:
         return None, False
-    age = now.since(mark.at)
+    age = surely_since(mark.at, now)
     if mark.at.boot == now.boot and age <= battery.stale_after_s:
         return mark.charge, False
     if state.phase is not Phase.OUTAGE:

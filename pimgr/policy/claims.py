@@ -6,6 +6,8 @@ giving back. Whatever it asks for is in the decision, and so in the journal, bef
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pimgr.api import Now, replace
 from pimgr.policy.model import (
     Aspect,
@@ -24,7 +26,7 @@ from pimgr.policy.model import (
 )
 from pimgr.policy.outage import Want
 from pimgr.policy.turn import Turn, fits, value_of, word
-from pimgr.policy.verdict import Verdict, in_flight, left_alone, may_ask_again
+from pimgr.policy.verdict import Verdict, fresh_reading, in_flight, left_alone, may_ask_again
 
 Key = tuple[str, Aspect]
 
@@ -83,27 +85,30 @@ class Ledger:
         self.questions = tuple(q for q in self.questions if q.part != part)
 
     def _answer(self, part: str) -> None:
+        """It was ours. A claim made since then knows better what to give back, and stays as it is."""
         for question in [q for q in self.questions if q.part == part]:
-            self.claims[part, question.aspect] = replace(
-                question, status=ClaimStatus.TAKEN, since=self.turn.now.instant, progress=Progress()
-            )
             self.turn.tell(f"{part}: confirmed as ours, it will be given back", part, "answered")
+            if (part, question.aspect) not in self.claims:
+                self.claims[part, question.aspect] = replace(
+                    self._turn_to(question, ClaimStatus.TAKEN), id=self._new_id(), reasserted_at=None
+                )
         self.questions = tuple(q for q in self.questions if q.part != part)
 
     # -------------------------------------------------------------------------------------------------- taking
 
     def take(self, wants: tuple[Want, ...]) -> None:
-        """Pursue every want of the rules in force."""
+        """Pursue every want of the rules in force. While the grid is returning, nothing more is taken."""
+        left_alone = {(h.part, h.aspect) for h in self.hands_off}
         for want in wants:
             key = (want.part, want.aspect)
             claim = self.claims.get(key)
             if claim is not None:
                 self._hold(key, self._adopt(claim, want), want)
-            elif not self.is_left_alone(key):
+            elif key not in left_alone and self._pressing():
                 self._begin(want)
 
-    def is_left_alone(self, key: Key) -> bool:
-        return any((h.part, h.aspect) == key for h in self.hands_off)
+    def _pressing(self) -> bool:
+        return self.state.phase is Phase.OUTAGE
 
     def _adopt(self, claim: Claim, want: Want) -> Claim:
         """A claim passes between rules and episodes without being given back in between."""
@@ -119,12 +124,11 @@ class Ledger:
         if fits(found, want.value):
             self._skip(want, skip, reading.at.mono_s)
             return
-        if skip in self.skips and not of.enforce:
-            self._hand_over(want.part, want.aspect, want.episode, f"{want.part}: a person turned it {word(found)}")
+        if skip in self.skips and not self._enforced(want.part, want.aspect):
+            self._hand_over(want.part, want.aspect, want.episode, f"{want.part}: {_deed(found)}")
             return
-        self.claim_ids += 1
         claim = Claim(
-            id=self.claim_ids,
+            id=self._new_id(),
             part=want.part,
             aspect=want.aspect,
             episode=want.episode,
@@ -155,27 +159,47 @@ class Ledger:
         self.claims[key] = claim
         match claim.status:
             case ClaimStatus.RETURNING:
-                self.turn.tell(f"{claim.part}: taken again before it was given back", claim.part, "taking")
-                self.ask(key, self._turn_to(claim, ClaimStatus.TAKING), claim.wanted, want.why)
+                self._take_back(key, claim, want)
             case ClaimStatus.TAKING:
                 self._pursue_taking(key, claim, want)
             case ClaimStatus.TAKEN:
                 self._guard(key, claim, want)
 
+    def _take_back(self, key: Key, claim: Claim, want: Want) -> None:
+        """Wanted again before it was seen given back: `before` stays, and a load that answers is asked at once.
+
+        A host was only woken so far, and a silent one can't be asked: the next readings tell. Nor can a load that
+        doesn't answer; what it says later counts only if measured after our request to give it back.
+        """
+        self.turn.tell(f"{claim.part}: taken again before it was given back", claim.part, "taking")
+        progress = replace(claim.progress, accepted=False, tries=0)
+        claim = replace(claim, status=ClaimStatus.TAKING, since=self.turn.now.instant, progress=progress)
+        if claim.aspect is Aspect.SWITCH and fresh_reading(self.turn, claim) is not None:
+            self.ask(key, claim, claim.wanted, want.why)
+        else:
+            self._pursue_taking(key, claim, want)
+
     def _pursue_taking(self, key: Key, claim: Claim, want: Want) -> None:
+        self.claims[key] = claim
         match in_flight(self.turn, claim, claim.wanted):
             case Verdict.SEEN:
                 self.turn.tell(f"{claim.part}: {word(claim.wanted)}", claim.part, "taken")
                 self.claims[key] = self._turn_to(claim, ClaimStatus.TAKEN)
             case Verdict.PERSON:
                 self._release(key, claim)
-            case Verdict.NOT_YET:
-                if may_ask_again(self.turn, claim, claim.wanted):
-                    self.ask(key, claim, claim.wanted, want.why)
-                else:
-                    self.turn.look.add(claim.part)
+            case Verdict.OURS:
+                self._begin_anew(key, claim, want)
+            case Verdict.NOT_YET if self._pressing() and may_ask_again(self.turn, claim, claim.wanted):
+                self.ask(key, claim, claim.wanted, want.why)
             case _:
                 self.turn.look.add(claim.part)
+
+    def _begin_anew(self, key: Key, claim: Claim, want: Want) -> None:
+        """A host that we woke is up, and was thereby given back; the outage that came meanwhile takes it from there."""
+        del self.claims[key]
+        self.turn.tell(f"{claim.part}: up again", claim.part, "returned")
+        if self._pressing():
+            self._begin(want)
 
     def _guard(self, key: Key, claim: Claim, want: Want) -> None:
         verdict = left_alone(self.turn, claim)
@@ -183,24 +207,46 @@ class Ledger:
             self.turn.look.add(claim.part)
         if verdict in (Verdict.BLIND, Verdict.SEEN):
             return
-        of = self.turn.of(claim.part)
-        enforce = of is not None and of.enforce and claim.aspect is Aspect.SWITCH
-        first = claim.reasserted_at is None
-        if (verdict is Verdict.GAP and first) or enforce:
-            every = self.turn.policy.timing.enforce_every_s
-            if claim.reasserted_at is None or self.turn.waited(claim.reasserted_at, every):
-                claim = replace(claim, reasserted_at=self.turn.now.instant)
-                self.turn.tell(f"{claim.part}: came back by itself, asked again", claim.part, "again")
-                self.ask(key, self._turn_to(claim, ClaimStatus.TAKING), claim.wanted, want.why)
+        if verdict is Verdict.OURS:
+            self._begin_anew(key, claim, want)
+        elif self._is_excused(claim, verdict):
+            self._reassert(key, claim, verdict, want)
+        else:
+            self._release(key, claim)
+
+    def _is_excused(self, claim: Claim, verdict: Verdict) -> bool:
+        """Whether we ask again: once after a gap, always where a host is in its old boot or the config enforces."""
+        by_itself = verdict is Verdict.GAP and (claim.reasserted_at is None or claim.aspect is Aspect.HOST_POWER)
+        return by_itself or self._enforced(claim.part, claim.aspect)
+
+    def _reassert(self, key: Key, claim: Claim, verdict: Verdict, want: Want) -> None:
+        last, every = claim.reasserted_at, self.turn.policy.timing.enforce_every_s
+        if not self._pressing() or not (last is None or self.turn.waited(last, every)):
             return
-        self._release(key, claim)
+        how = "came back by itself" if verdict is Verdict.GAP else "was turned on, and the config enforces it"
+        self.turn.tell(f"{claim.part}: {how}, asked again", claim.part, "again")
+        claim = replace(claim, reasserted_at=self.turn.now.instant)
+        self.ask(key, self._turn_to(claim, ClaimStatus.TAKING), claim.wanted, want.why)
+
+    def _enforced(self, part: str, aspect: Aspect) -> bool:
+        of = self.turn.of(part)
+        return of is not None and of.enforce and aspect is Aspect.SWITCH
 
     # --------------------------------------------------------------------------------------------- shared steps
 
     def _turn_to(self, claim: Claim, status: ClaimStatus) -> Claim:
         return replace(claim, status=status, since=self.turn.now.instant, progress=Progress())
 
+    def _new_id(self) -> int:
+        self.claim_ids += 1
+        return self.claim_ids
+
     def ask(self, key: Key, claim: Claim, goal: Value, why: str) -> None:
+        """Put the request into the decision; it goes out once that is written down."""
+        if claim.status is ClaimStatus.TAKING:
+            claim = replace(claim, sent_at=self.turn.now.instant)
+        elif isinstance(goal, HostPower):
+            claim = replace(claim, woken_at=self.turn.now.instant)
         if isinstance(goal, HostPower) and isinstance(claim.before, HostPower):
             goal = HostPower(goal.up, claim.before.boot_id)
         progress = Progress(
@@ -214,8 +260,7 @@ class Ledger:
     def _release(self, key: Key, claim: Claim) -> None:
         """A person changed it: the claim ends, and the part is left alone until the episode ends."""
         del self.claims[key]
-        back = "started it" if isinstance(claim.before, HostPower) else f"turned it {word(claim.before)}"
-        self._hand_over(claim.part, claim.aspect, claim.episode, f"{claim.part}: a person {back}")
+        self._hand_over(claim.part, claim.aspect, claim.episode, f"{claim.part}: {_deed(claim.before)}")
 
     def _hand_over(self, part: str, aspect: Aspect, episode: str, why: str) -> None:
         self.turn.tell(f"{why}; left alone until this outage is over", part, "person")
@@ -225,10 +270,15 @@ class Ledger:
         self.hands_off.append(HandsOff(claim.part, claim.aspect, claim.episode, self.turn.now.instant, why))
 
 
+def _deed(found: Value) -> str:
+    """What a person must have done that a part is so again."""
+    return "a person started it" if isinstance(found, HostPower) else f"a person turned it {word(found)}"
+
+
 def resume(state: State, now: Now) -> State:
     """The state to start from after a restart: what was in flight then is resolved by reading, not from memory."""
     claims = tuple(
-        replace(c, progress=replace(c.progress, accepted=False, problem="pimgr was restarted meanwhile"))
+        replace(c, progress=replace(c.progress, lost=True, problem="pimgr was restarted meanwhile"))
         if c.status is not ClaimStatus.TAKEN and c.progress.accepted is None and c.progress.asked_at is not None
         else c
         for c in state.claims
@@ -236,7 +286,7 @@ def resume(state: State, now: Now) -> State:
     return replace(state, claims=claims)
 
 
-def default_target(claim: Claim, keeps: dict[str, Value]) -> Value:
+def default_target(claim: Claim, keeps: Mapping[str, Value]) -> Value:
     """Where a part goes when nothing takes it: the standing target in force now, else as it was found."""
     keep = keeps.get(claim.part)
     if isinstance(keep, Switch) and claim.aspect is Aspect.SWITCH:

@@ -21,7 +21,7 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     ledger = claims.Ledger(turn, state)
     ledger.hear()
     ledger.take(wants)
-    targets: dict[str, Value] = {k.part: k.value for k in policy.keeps}
+    targets: dict[str, Value] = {k.part: k.value for k in keeps.in_force(policy)}
     giveback.give_back(ledger, {(w.part, w.aspect) for w in wants}, targets)
     state = keeps.keep(turn, ledger.close(), set(ledger.claims))
     state = replace(state, action_ids=turn.action_ids)

@@ -10,16 +10,8 @@ from enum import Enum, auto
 from pimgr.api import HostReading, Severity, replace
 from pimgr.policy.claims import Key, Ledger, default_target
 from pimgr.policy.model import Claim, ClaimStatus, HostPower, Phase, Progress, Value
-from pimgr.policy.turn import fits, measured_after, value_of, word
-from pimgr.policy.verdict import (
-    IN_FLIGHT_S,
-    STUBBORN_S,
-    Verdict,
-    fresh_reading,
-    in_flight,
-    may_ask_again,
-    restarted,
-)
+from pimgr.policy.turn import Turn, fits, measured_after, value_of, word
+from pimgr.policy.verdict import Verdict, fresh_reading, going_down, in_flight, may_ask_again
 
 
 class Step(Enum):
@@ -51,7 +43,7 @@ def give_back(ledger: Ledger, wanted: set[Key], keeps: dict[str, Value]) -> None
 def _pursue(ledger: Ledger, key: Key, goal: Value, frozen: bool) -> None:
     turn, claim = ledger.turn, ledger.claims[key]
     match in_flight(turn, claim, goal):
-        case Verdict.SEEN:
+        case Verdict.SEEN if not _in_mid_shutdown(turn, claim):
             _close(ledger, key, f"{claim.part}: {word(goal)} again")
         case Verdict.NOT_YET if not frozen and may_ask_again(turn, claim, goal):
             ledger.ask(key, claim, goal, "the outage is over for it")
@@ -87,23 +79,18 @@ def _step(ledger: Ledger, claim: Claim, goal: Value) -> Step:
     if reading is None or (mark is not None and not measured_after(reading.at, mark, turn.now)):
         turn.look.add(claim.part)
         return Step.WAIT
-    if isinstance(reading, HostReading):
-        return _host_step(ledger, claim, reading)
-    asked, accepted = claim.progress.asked_at, claim.progress.accepted
-    if claim.status is ClaimStatus.TAKING and accepted is None and asked and not turn.waited(asked, IN_FLIGHT_S):
-        return Step.WAIT
-    return Step.DONE if fits(value_of(reading), goal) else Step.START
-
-
-def _host_step(ledger: Ledger, claim: Claim, reading: HostReading) -> Step:
-    """A host in mid-shutdown is waited for: only one that is down can be woken."""
-    if not reading.up:
+    if not fits(value_of(reading), goal):
         return Step.START
-    never_asked = claim.status is ClaimStatus.TAKING and claim.progress.accepted is False
-    if restarted(reading, claim) or never_asked or ledger.turn.waited(claim.since, STUBBORN_S):
-        return Step.DONE
-    ledger.turn.look.add(claim.part)
-    return Step.WAIT
+    if going_down(turn, claim, reading):
+        turn.look.add(claim.part)
+        return Step.WAIT
+    return Step.DONE
+
+
+def _in_mid_shutdown(turn: Turn, claim: Claim) -> bool:
+    """A host that is still up in its old boot is waited for: only one that is down can be woken."""
+    reading = fresh_reading(turn, claim)
+    return isinstance(reading, HostReading) and going_down(turn, claim, reading)
 
 
 def _close(ledger: Ledger, key: Key, text: str) -> None:
@@ -116,15 +103,14 @@ def _nag(ledger: Ledger, key: Key) -> None:
     turn, timing, claim = ledger.turn, ledger.turn.policy.timing, ledger.claims[key]
     last = claim.nagged_at
     since, every = (last, timing.nag_every_s) if last else (claim.owed_since, timing.nag_after_s)
-    if since is None or not turn.waited(since, every):
+    if since is None or not turn.surely_waited(since, every):
         return
-    ledger.claims[key] = replace(claim, nagged_at=turn.now.instant)
-    count = 1 if last is None else 2 + int(turn.now.since(claim.since) // timing.nag_every_s)
+    ledger.claims[key] = replace(claim, nagged_at=turn.now.instant, nags=claim.nags + 1)
     found = word(claim.before)
     problem = claim.progress.problem or turn.view(claim.part).fault or "it does not answer"
     cure = "Wake it by hand" if isinstance(claim.before, HostPower) else f"Turn it {found} by hand"
     turn.mail(
-        f"owed-{claim.id}-{count}",
+        f"owed-{claim.id}-{claim.nags + 1}",
         Severity.WARNING,
         f"{claim.part} could not be given back yet",
         [

@@ -1,29 +1,37 @@
 """Standing targets: a load that the config wants on or off whenever nothing takes it. Verified, but nothing is owed.
 
-A person who changes it afterwards is respected: pimgr leaves it until the target in the config changes, or until the
-next outage gave it back.
+A person who changes it afterwards is respected, and so is one who changed it during an outage: pimgr leaves it until
+the target in the config changes, or until the next outage gave it back.
 """
 
 from __future__ import annotations
 
 from pimgr.api import replace
 from pimgr.policy.claims import Key
-from pimgr.policy.model import Kept, Phase, Progress, StandingTarget, State
+from pimgr.policy.model import Kept, Phase, Policy, Progress, StandingTarget, State, Switch
 from pimgr.policy.turn import Turn, aspect_of, fits, measured_after, value_of, word
 from pimgr.policy.verdict import IN_FLIGHT_S, RETRY_S
+
+
+def in_force(policy: Policy) -> tuple[StandingTarget, ...]:
+    """The standing targets of the config, but none that would turn off what is never to be shed."""
+    return tuple(k for k in policy.keeps if k.value != Switch(False) or k.part not in policy.never_shed)
 
 
 def keep(turn: Turn, state: State, claimed: set[Key]) -> State:
     """Pursue every standing target whose part is not claimed, outside outages only."""
     known = {(k.part, k.aspect): k for k in state.kept}
+    released = {(h.part, h.aspect): h.since for h in state.hands_off}
     kept: list[Kept] = []
-    for target in turn.policy.keeps:
+    for target in in_force(turn.policy):
         key = (target.part, aspect_of(target.value))
         if key in claimed:
             continue
         record = known.get(key)
         if record is None or record.wanted != target.value:
             record = Kept(part=target.part, aspect=key[1], wanted=target.value)
+        if key in released:
+            record = replace(record, seen_at=released[key], progress=Progress())
         kept.append(_pursue(turn, record, target) if state.phase is Phase.NORMAL else record)
     return state if tuple(kept) == state.kept else replace(state, kept=tuple(kept))
 
@@ -42,7 +50,8 @@ def _pursue(turn: Turn, record: Kept, target: StandingTarget) -> Kept:
         return replace(record, seen_at=reading.at, progress=Progress())
     if asked is not None and not turn.waited(asked, _patience(record)):
         return record
-    turn.tell(f"{record.part}: to be {word(target.value)}, as the config wants it", record.part, "keep")
+    if asked is None:
+        turn.tell(f"{record.part}: to be {word(target.value)}, as the config wants it", record.part, "keep")
     action = turn.act(record.part, target.value, "a standing target of the config")
     progress = Progress(action=action, asked_at=turn.now.instant, tries=record.progress.tries + 1)
     return replace(record, progress=progress)

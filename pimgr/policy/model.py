@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -92,7 +93,7 @@ class Timing(Frozen, kw_only=True):
     enforce_every_s: float = 60.0
     nag_after_s: float = 600.0
     nag_every_s: float = 86400.0
-    max_gap_s: dict[str, float] = {}
+    max_gap_s: Mapping[str, float] = {}
 
 
 class BatteryPolicy(Frozen, kw_only=True):
@@ -106,7 +107,7 @@ class BatteryPolicy(Frozen, kw_only=True):
 class Policy(Frozen, kw_only=True):
     """The config as the pure ring sees it. `never_shed` wins over every tier."""
 
-    parts: dict[str, PartPolicy] = {}
+    parts: Mapping[str, PartPolicy] = {}
     tiers: tuple[Tier, ...] = ()
     never_shed: tuple[str, ...] = ()
     keeps: tuple[StandingTarget, ...] = ()
@@ -118,12 +119,16 @@ class Policy(Frozen, kw_only=True):
 
 
 class Progress(Frozen, kw_only=True):
-    """How far one wish got. `asked_at` None: nothing was sent yet; `accepted`: the device said yes to the request."""
+    """How far one wish got. `asked_at` None: nothing was sent yet; `accepted`: the device said yes to the request.
+
+    `lost`: no answer will come any more, since pimgr was restarted; whether the request got through is not known.
+    """
 
     action: int | None = None
     asked_at: Instant | None = None
     tries: int = 0
     accepted: bool | None = None
+    lost: bool = False
     problem: str = ""
 
 
@@ -138,7 +143,8 @@ class ClaimStatus(StrEnum):
 class Claim(Frozen, kw_only=True):
     """Something pimgr took from the house, and owes back until it was seen given back.
 
-    `before` was read at `before_at`, never assumed. `since`: when `status` last changed.
+    `before` was read at `before_at`, never assumed. `since`: when `status` last changed. `sent_at`: the last request to
+    take it, which may still have its effect; `woken_at`: the last request to start a host. `nags`: mails about it.
     """
 
     id: int
@@ -157,6 +163,9 @@ class Claim(Frozen, kw_only=True):
     reasserted_at: Instant | None = None
     owed_since: Instant | None = None
     nagged_at: Instant | None = None
+    nags: int = 0
+    sent_at: Instant | None = None
+    woken_at: Instant | None = None
 
 
 class Kept(Frozen, kw_only=True):
@@ -188,12 +197,16 @@ class Skip(Frozen):
 
 
 class Count(Frozen):
-    """Continuous evidence: `total_s` of agreeing readings, the last of them at `last`; `linked`: nothing between."""
+    """Continuous evidence: `total_s` of agreeing readings, the last of them at `last` from `source`.
+
+    `linked`: nothing came between.
+    """
 
     grid: Grid
     total_s: float
     last: Instant
     linked: bool = True
+    source: str = ""
 
 
 class ChargeMark(Frozen):
@@ -280,7 +293,7 @@ class Inputs(Frozen, kw_only=True):
 
     grid: tuple[GridReading, ...] = ()
     site: SiteReading | None = None
-    parts: dict[str, PartView] = {}
+    parts: Mapping[str, PartView] = {}
     outcomes: tuple[Outcome, ...] = ()
     commands: tuple[Command, ...] = ()
 

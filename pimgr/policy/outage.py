@@ -35,26 +35,26 @@ def _in_force(tier: Tier, charge: Percent | None, already: bool, phase: Phase) -
         return True
     if phase is Phase.SETTLING or charge is None:
         return already
-    return charge < (_restore_above(tier) if already else tier.below)
+    return charge < (restore_above(tier, tier.below) if already else tier.below)
 
 
-def _restore_above(tier: Tier) -> Percent:
-    above = tier.restore_above
-    return above if above is not None else Percent((tier.below or 0.0) + RESTORE_MARGIN)
+def restore_above(tier: Tier, below: Percent) -> Percent:
+    """The charge at which a tier by charge is given back while the outage lasts."""
+    return tier.restore_above if tier.restore_above is not None else Percent(below + RESTORE_MARGIN)
 
 
 def wants(state: State, policy: Policy) -> tuple[Want, ...]:
     """What the tiers in force take, earliest first. The never-shed list always wins."""
-    result: list[Want] = []
+    result: dict[str, Want] = {}
     for tier in policy.tiers:
         if tier.name not in state.tiers:
             continue
         for part in tier.loads:
             of = policy.parts.get(part)
-            if of is None or part in policy.never_shed or any(w.part == part for w in result):
+            if of is None or part in policy.never_shed or part in result:
                 continue
-            result.append(_want(state, tier, part, of, len(result)))
-    return tuple(result)
+            result[part] = _want(state, tier, part, of, len(result))
+    return tuple(result.values())
 
 
 def _want(state: State, tier: Tier, part: str, of: PartPolicy, order: int) -> Want:

@@ -1,17 +1,18 @@
 """When is it an outage, and when is it over: continuous evidence, counted between agreeing readings only.
 
 `suspect -> outage` after `confirm_s` of continuous down, `settling -> normal` after `settle_s` of continuous up.
-Unknown adds nothing, a silence longer than the source's `max_gap_s` starts the count again, and readings measured before
-the one that last moved the phase don't count. Not knowing keeps the phase.
+Unknown adds nothing, a silence longer than the source's `max_gap_s` starts the count again, and readings measured
+before the one that last moved the phase don't count. Not knowing keeps the phase.
 """
 
 from __future__ import annotations
 
 from pimgr.api import Frozen, Grid, GridReading, Instant, Now, replace
 from pimgr.policy.model import Count, Phase, State, Timing
-from pimgr.policy.turn import measured_after
+from pimgr.policy.turn import from_the_future, measured_after
 
 DEFAULT_MAX_GAP_S = 6.0
+"""For a source of which the config says nothing: three polls of 2 s. Source: DESIGN, "Phases"."""
 
 
 class Move(Frozen):
@@ -38,7 +39,10 @@ def advance(
 
 
 def _counts(state: State, reading: GridReading, now: Now) -> bool:
+    """Measured in this boot, not in the future (that would shut the door on all that follow), and news."""
     marks = (state.moved_at, state.memory.grid_at)
+    if from_the_future(reading.at, now):
+        return False
     return reading.at.boot == now.boot and all(m is None or measured_after(reading.at, m, now) for m in marks)
 
 
@@ -71,10 +75,18 @@ def _begin_outage(state: State, at: Instant) -> State:
 
 
 def _add(state: State, reading: GridReading, timing: Timing) -> tuple[State, float]:
-    """Count this reading: the time since the last agreeing one, if nothing came between and the gap is small enough."""
+    """Count this reading: the time since the last agreeing one, if nothing came between and the gap is small enough.
+
+    Between two sources the smaller of their gaps holds: what a cloud may leave out, the gateway beside it may not.
+    """
     count, total = state.memory.count, 0.0
     if count is not None and count.grid is reading.grid and count.last.boot == reading.at.boot:
         gap = reading.at.mono_s - count.last.mono_s
-        if gap <= timing.max_gap_s.get(reading.source, DEFAULT_MAX_GAP_S):
+        if gap <= min(_max_gap(count.source, timing), _max_gap(reading.source, timing)):
             total = count.total_s + (gap if count.linked else 0.0)
-    return replace(state, memory=replace(state.memory, count=Count(reading.grid, total, reading.at))), total
+    count = Count(reading.grid, total, reading.at, source=reading.source)
+    return replace(state, memory=replace(state.memory, count=count)), total
+
+
+def _max_gap(source: str, timing: Timing) -> float:
+    return timing.max_gap_s.get(source, DEFAULT_MAX_GAP_S)

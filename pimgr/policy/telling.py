@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pimgr.api import Severity
+from pimgr.policy import keeps, outage
+from pimgr.policy.claims import default_target
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, Reason, State, Tier
 from pimgr.policy.outage import Want
 from pimgr.policy.phases import Move
@@ -17,15 +19,17 @@ def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | No
     for move in made:
         turn.tell(f"{_phrase(move)} ({move.reading.source}: {move.reading.raw or move.reading.grid})", what="phase")
     if any(m.new is Phase.OUTAGE and m.old in (Phase.SUSPECT, Phase.NORMAL) for m in made):
-        names = [load for tier in turn.policy.tiers for load in tier.loads if tier.name in state.tiers]
+        names = [want.part for want in outage.wants(state, turn.policy)]
+        battery = "" if charge is None else f" ({charge:.0f} %)"
+        later = [t for t in turn.policy.tiers if t.below is not None and t.name not in state.tiers]
         turn.mail(
             f"{state.episode}-began",
             Severity.CRITICAL,
             "The grid is down",
             [
-                "The grid has failed and the house runs on the battery" + (f" ({charge:.0f} %)." if charge else "."),
+                f"The grid has failed and the house runs on the battery{battery}.",
                 "Going off now: " + (", ".join(names) or "nothing") + ".",
-                *(f"Going off below {t.below:g} %: {', '.join(t.loads)}." for t in turn.policy.tiers if t.below),
+                *(f"Going off below {t.below:g} %: {', '.join(t.loads)}." for t in later),
                 "Everything that pimgr turns off will be given back when the grid has returned.",
             ],
         )
@@ -37,7 +41,7 @@ def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | No
             "The grid is back",
             [
                 "The grid is back and steady.",
-                f"Giving back {owed} parts, one after the other." if owed else "Nothing is owed.",
+                f"Giving back, one after the other: {owed}." if owed else "Nothing is owed.",
             ],
         )
 
@@ -120,7 +124,8 @@ def _of_claim(claim: Claim, want: Want | None, turn: Turn, state: State) -> Reas
     trouble = f"; {claim.progress.problem}" if claim.progress.problem else ""
     if want is None:
         fault = turn.view(claim.part).fault
-        why = f"the outage is over for it, it goes back to {word(claim.before)}{trouble}"
+        target = default_target(claim, {k.part: k.value for k in keeps.in_force(turn.policy)})
+        why = f"the outage is over for it, it goes back to {word(target)}{trouble}"
         late = f"as soon as it answers ({fault})" if fault else "in its turn"
         frozen = "when the grid is steady" if state.phase is Phase.SUSPECT else late
         returns = "asked, to be seen yet" if claim.status is ClaimStatus.RETURNING and not fault else frozen
@@ -146,7 +151,7 @@ def _proven(claim: Claim, turn: Turn) -> bool:
 def _returns(tier: Tier) -> str:
     if tier.below is None:
         return "It comes back when the grid has been back for a while."
-    above = tier.restore_above if tier.restore_above is not None else tier.below + 10
+    above = outage.restore_above(tier, tier.below)
     return f"It comes back when the grid is back, or the battery is at {above:g} % again."
 
 

@@ -24,6 +24,8 @@ from pimgr.policy.model import (
 )
 
 NOTHING = PartView()
+CLOCK_SLACK_S = 1.0
+"""A reading may be dated this much after the tick that first sees it."""
 
 
 def measured_after(at: Instant, mark: Instant, now: Now) -> bool:
@@ -35,6 +37,18 @@ def measured_after(at: Instant, mark: Instant, now: Now) -> bool:
     if at.boot != now.boot:
         return False
     return mark.boot != now.boot or at.mono_s > mark.mono_s
+
+
+def from_the_future(at: Instant, now: Now) -> bool:
+    """Whether a reading claims to be measured later than now: a device's wrong date. It would look new for ever."""
+    return at.boot == now.boot and at.mono_s > now.mono_s + CLOCK_SLACK_S
+
+
+def surely_since(mark: Instant, now: Now) -> float:
+    """Seconds that surely went by since `mark`: across boots at least the age of this one, more by a trusted clock."""
+    if mark.boot == now.boot:
+        return now.since(mark)
+    return max(now.mono_s, now.since(mark)) if now.wall_trusted else now.mono_s
 
 
 @dataclass(kw_only=True)
@@ -60,13 +74,14 @@ class Turn:
         return self.policy.parts.get(part)
 
     def fresh(self, part: str, fresh_s: float) -> LoadReading | HostReading | None:
-        """The part's reading, if it answers at present and the reading is new enough to act on."""
-        view = self.view(part)
-        if view.reading is None or view.reading.at.boot != self.now.boot:
+        """The part's last reading, if it is new enough to act on, even though a read after it may have failed."""
+        reading = self.view(part).reading
+        if reading is None or reading.at.boot != self.now.boot or from_the_future(reading.at, self.now):
             return None
-        return view.reading if self.now.since(view.reading.at) <= fresh_s else None
+        return reading if self.now.since(reading.at) <= fresh_s else None
 
     def outcome(self, action: int | None) -> Outcome | None:
+        """What became of one of our requests, if that is told in this tick."""
         return next((o for o in self.inputs.outcomes if o.action == action), None) if action is not None else None
 
     def act(self, part: str, value: Value, why: str) -> int:
@@ -85,8 +100,14 @@ class Turn:
         self.wake.append(self.now.mono_s + max(0.0, seconds))
 
     def waited(self, since: Instant, seconds: float) -> bool:
-        """Whether `seconds` went by since then; if not, asks to be woken when they will have."""
-        left = seconds - self.now.since(since) if since.boot == self.now.boot else 0.0
+        """Whether `seconds` went by since then, or the box restarted; if not, asks to be woken when they will have."""
+        return self._over(seconds - self.now.since(since) if since.boot == self.now.boot else 0.0)
+
+    def surely_waited(self, since: Instant, seconds: float) -> bool:
+        """As `waited`, but a restart of the box doesn't shorten it."""
+        return self._over(seconds - surely_since(since, self.now))
+
+    def _over(self, left: float) -> bool:
         if left > 0:
             self.wake_in(left)
         return left <= 0

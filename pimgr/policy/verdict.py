@@ -17,11 +17,15 @@ DEFAULT_FRESH_S = 60.0
 SHUTDOWN_S = 150.0
 """A host that accepted a shutdown may answer for this long before it is asked again."""
 STUBBORN_S = 300.0
-"""A host that still answers this long after it accepted did not shut down."""
+"""A host that still answers this long after it was asked did not shut down."""
+BOOT_S = 300.0
+"""A host that starts within this time of our waking it was started by us."""
 WAKE_EVERY_S = 30.0
 RETRY_S = (2.0, 5.0, 10.0, 30.0, 60.0)
 IN_FLIGHT_S = 6.0
 """Without an outcome, a request may be on its way for this long: the longest deadline of a switch, and a little."""
+EFFECT_S = 10.0
+"""A request to a load may still take effect for this long: a slow commit (2 s), its deadline (5 s), a slow relay."""
 
 
 class Verdict(StrEnum):
@@ -30,6 +34,8 @@ class Verdict(StrEnum):
     NOT_YET = "not yet"
     GAP = "gap"
     PERSON = "person"
+    OURS = "ours"
+    """A host is up because we woke it."""
 
 
 def fresh_reading(turn: Turn, claim: Claim) -> LoadReading | HostReading | None:
@@ -43,7 +49,7 @@ def in_flight(turn: Turn, claim: Claim, goal: Value) -> Verdict:
     if reading is None or (asked is not None and not measured_after(reading.at, asked, turn.now)):
         return Verdict.BLIND
     if restarted(reading, claim) and claim.status is ClaimStatus.TAKING:
-        return Verdict.PERSON
+        return Verdict.OURS if woken_by_us(turn, claim) else Verdict.PERSON
     return Verdict.SEEN if fits(value_of(reading), goal) else Verdict.NOT_YET
 
 
@@ -55,10 +61,18 @@ def left_alone(turn: Turn, claim: Claim) -> Verdict:
     if fits(value_of(reading), claim.wanted):
         return Verdict.SEEN
     if isinstance(reading, HostReading):
-        return Verdict.PERSON if restarted(reading, claim) else Verdict.GAP
+        return _host_is_up_again(turn, claim, reading)
     steady = turn.view(claim.part).steady_since
     unbroken = steady is not None and not measured_after(steady, claim.since, turn.now) and steady.boot == turn.now.boot
     return Verdict.PERSON if unbroken else Verdict.GAP
+
+
+def _host_is_up_again(turn: Turn, claim: Claim, reading: HostReading) -> Verdict:
+    """In the boot that we found, nobody started it: it was cut off for a while. Without boot ids it may be a person."""
+    if restarted(reading, claim):
+        return Verdict.OURS if woken_by_us(turn, claim) else Verdict.PERSON
+    known = isinstance(claim.before, HostPower) and claim.before.boot_id is not None
+    return Verdict.GAP if known else Verdict.PERSON
 
 
 def restarted(reading: LoadReading | HostReading, claim: Claim) -> bool:
@@ -66,6 +80,25 @@ def restarted(reading: LoadReading | HostReading, claim: Claim) -> bool:
     if not isinstance(reading, HostReading) or not isinstance(claim.before, HostPower) or not reading.up:
         return False
     return None not in (reading.boot_id, claim.before.boot_id) and reading.boot_id != claim.before.boot_id
+
+
+def woken_by_us(turn: Turn, claim: Claim) -> bool:
+    """Whether a host that started may have done so for us: the next outage came while it was being given back."""
+    return claim.woken_at is not None and not turn.surely_waited(claim.woken_at, BOOT_S)
+
+
+def going_down(turn: Turn, claim: Claim, reading: LoadReading | HostReading) -> bool:
+    """Whether a request to take it may still have its effect, though it reads as if it had not.
+
+    A host that answers in the boot we found may be in mid-shutdown; a load may be slower than its answer.
+    """
+    if claim.sent_at is None or restarted(reading, claim):
+        return False
+    if isinstance(reading, HostReading):
+        return not turn.surely_waited(claim.sent_at, STUBBORN_S)
+    if not turn.surely_waited(claim.sent_at, EFFECT_S):
+        return True
+    return reading.at.boot == claim.sent_at.boot and reading.at.since(claim.sent_at) < EFFECT_S
 
 
 def may_ask_again(turn: Turn, claim: Claim, goal: Value) -> bool:
@@ -83,7 +116,7 @@ def _patience(claim: Claim, goal: Value) -> float:
         case HostPower(up=True):
             return WAKE_EVERY_S if progress.tries < 20 else 10 * WAKE_EVERY_S
         case HostPower():
-            return SHUTDOWN_S if progress.accepted is not False else max(10.0, backoff)
+            return SHUTDOWN_S if progress.accepted is not False and not progress.lost else max(10.0, backoff)
         case _:
-            return max(IN_FLIGHT_S, backoff) if progress.accepted is None else backoff
+            return max(IN_FLIGHT_S, backoff) if progress.accepted is None and not progress.lost else backoff
     assert_never(goal)

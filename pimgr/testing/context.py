@@ -1,0 +1,156 @@
+"""A stand-in for what pimgr gives to a connection, for a plugin author's tests."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from typing import Any, ParamSpec, TypeVar
+
+import msgspec
+
+from pimgr import api
+from pimgr.testing.time import FakeClock
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class FakeStore:
+    """The durable key-value area, in memory; give the same one to the next context to play a restart.
+
+    `failure`: raised by the next puts, as by a full disk, until it is set to None.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+        self.failure: Exception | None = None
+
+    def get(self, key: str) -> api.Storable:
+        kept = self._kept.get(key)
+        return None if kept is None else msgspec.msgpack.decode(kept)
+
+    async def put(self, key: str, value: api.Storable) -> None:
+        """Raises TypeError for a value that isn't storable, and `failure` if one is set."""
+        encoded = encode_storable(value)
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+        self._kept[key] = encoded
+
+    def keys(self) -> list[str]:
+        return sorted(self._kept)
+
+    def texts(self) -> str:
+        """Everything that was stored, as one text to search in."""
+        return " ".join(f"{key}={self.get(key)!r}" for key in self.keys())
+
+
+def encode_storable(value: api.Storable) -> bytes:
+    """`value` as msgpack. Raises TypeError where reading it back would give another value or type."""
+    _check_storable(value)
+    return msgspec.msgpack.encode(value)
+
+
+def _check_storable(value: object) -> None:
+    """Raise TypeError unless it is None, bool, int, float, str, bytes, or a list or str-keyed dict of these."""
+    if type(value) is list:
+        for item in value:
+            _check_storable(item)
+    elif type(value) is dict:
+        for key, item in value.items():
+            if type(key) is not str:
+                raise TypeError(f"a key of a stored dict is {type(key).__name__}, not str")
+            _check_storable(item)
+    elif value is not None and type(value) not in (bool, int, float, str, bytes):
+        raise TypeError(f"{type(value).__name__} is not storable: it would not come back as it went in")
+
+
+class WorkerThread(Executor):
+    """One daemon thread that runs calls in order; a vendor that hangs for ever doesn't keep the interpreter alive."""
+
+    def __init__(self, name: str) -> None:
+        self._calls: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        self.thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self.thread.start()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        self._calls.put((future, functools.partial(fn, *args, **kwargs)))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._calls.put(None)
+        if wait:
+            self.thread.join()
+
+    def _work(self) -> None:
+        while (item := self._calls.get()) is not None:
+            future, fn = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = fn()
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+            del future, fn, item
+
+
+class FakeContext:
+    """Implements `api.Context`: in-memory store, secrets from a dict, a settable clock, one worker thread of its own.
+
+    A call that is cancelled while it runs leaves its thread behind; the next call gets a new one, as in pimgr.
+    `threads` lists every thread that was started; `close` tells them to end after what they are doing.
+    """
+
+    def __init__(
+        self,
+        connection: str = "device",
+        secrets: Mapping[str, str] | None = None,
+        deadlines: api.Deadlines | None = None,
+        *,
+        clock: FakeClock | None = None,
+        store: FakeStore | None = None,
+    ) -> None:
+        self.connection = connection
+        self.deadlines = deadlines or api.Deadlines()
+        self.store = store or FakeStore()
+        self.clock = clock or FakeClock()
+        self.secrets = dict(secrets or {})
+        self.threads: list[threading.Thread] = []
+        self._worker: WorkerThread | None = None
+
+    def now(self) -> api.Instant:
+        return self.clock.now().instant
+
+    def secret(self, reference: api.Secret) -> str:
+        if reference.secret not in self.secrets:
+            wish, fact = f"secret {reference.secret}", "it isn't among the test's secrets"
+            raise api.Refused(self.connection, wish, fact, "add it to FakeContext(secrets=...)")
+        return self.secrets[reference.secret]
+
+    async def call(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        self.now()  # so that the clock knows this loop when the thread asks for the time
+        if self._worker is None:
+            self._worker = WorkerThread(f"{self.connection}-{len(self.threads) + 1}")
+            self.threads.append(self._worker.thread)
+        worker = self._worker
+        try:
+            bound = functools.partial(fn, *args, **kwargs)
+            return await asyncio.get_running_loop().run_in_executor(worker, bound)
+        except asyncio.CancelledError:
+            worker.shutdown(wait=False)
+            if self._worker is worker:
+                self._worker = None
+            raise
+
+    def close(self) -> None:
+        """Tell the worker thread to end; may be called twice."""
+        if self._worker is not None:
+            self._worker.shutdown(wait=False)
+            self._worker = None

@@ -1,0 +1,269 @@
+"""A plugin without a device: its parts do what a `World` says. Loads like any other, from this module.
+
+Errors, hangs and blocked loops come from the world's faults, so a test of pimgr meets each in the place where it would
+meet it in a house.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, assert_never
+
+import msgspec
+
+from pimgr import api
+from pimgr.api import Capability
+from pimgr.testing.house_state import Fault, FaultSet, wish_of
+from pimgr.testing.world import World, world_named
+from pimgr.units import Percent, WattHours, Watts
+
+
+class ScriptedConfig(api.Config):
+    """`world`: name of a `World`, or its folder's path. `password`: refused unless it is the one set in the world."""
+
+    world: str = "default"
+    password: api.Secret | None = None
+
+
+class StripConfig(ScriptedConfig):
+    """`outlets`: 0 is a plain plug, 6 a strip whose parts are "1" to "6"."""
+
+    outlets: int = 0
+
+
+class GatewayConfig(ScriptedConfig):
+    """`capacity_wh`: usable energy of the battery."""
+
+    capacity_wh: float = 13_500.0
+
+
+class _Part:
+    """What all scripted parts share: where they are in the world, and how they misbehave."""
+
+    def __init__(self, config: ScriptedConfig, context: api.Context, key: str = "") -> None:
+        self._world: World = world_named(config.world)
+        self._config = config
+        self._context = context
+        self._key = key
+        self.name = f"{context.connection}/{key}" if key else context.connection
+
+    async def look(self) -> api.Finding:
+        """As an installer would: does it answer?"""
+        try:
+            await self._meet("read", "a look")
+        except api.DeviceError as error:
+            return api.Finding(severity=api.Severity.CRITICAL, text=error.fact, cure=error.cure)
+        return api.Finding(severity=api.Severity.INFO, text=f"{self.name} answers")
+
+    async def _read(self, wish: str) -> api.Instant:
+        """Meet the fault that awaits a read, if any; the moment of measuring."""
+        self._world.reads[self.name].append(self._context.now().mono_s)
+        await self._meet("read", wish)
+        return self._context.now()
+
+    async def _command(self, what: str, value: Any = None) -> None:
+        """Give a command to the world, through whatever fault awaits it."""
+        found = self._world.fault_of(self.name, "command")
+        wish = wish_of(what, value)
+        late = found.fault in (Fault.SLOW, Fault.BLOCKING)
+        if late:
+            await self._meet("command", wish)
+        self._authorise(wish)
+        self._world.command(self.name, what, value, self._context.now(), fault=found.fault)
+        if not late:
+            await self._meet("command", wish)
+
+    async def _meet(self, kind: str, wish: str) -> None:
+        found = self._world.fault_of(self.name, kind)
+        if found.fault in (Fault.HANG, Fault.STUBBORN):
+            await self._hang(found.fault, kind)
+        elif found.fault is Fault.SLOW:
+            await asyncio.sleep(found.seconds)
+        elif found.fault is Fault.BLOCKING:
+            time.sleep(found.seconds)  # noqa: ASYNC251 - blocking the loop is what this fault is
+        else:
+            self._fail(found, wish)
+        self._authorise(wish)
+
+    async def _hang(self, fault: Fault, kind: str) -> None:
+        """Never answer; a stubborn one ends only when the fault is healed."""
+        while self._world.fault_of(self.name, kind).fault is fault:
+            try:
+                await asyncio.sleep(0.01 if fault is Fault.STUBBORN else 3600.0)
+            except asyncio.CancelledError:
+                if fault is Fault.HANG:
+                    raise
+
+    def _fail(self, found: FaultSet, wish: str) -> None:
+        """Raise what this fault raises, if it raises."""
+        match found.fault:
+            case Fault.UNREACHABLE:
+                raise api.Unreachable(self.name, wish, "no answer", "it was scripted so")
+            case Fault.LOST:
+                raise api.Unreachable(self.name, wish, "the answer was lost", "it was scripted so")
+            case Fault.REFUSED:
+                raise api.Refused(self.name, wish, "it said no", "it was scripted so")
+            case Fault.GARBLED:
+                raise api.Garbled(self.name, wish, "it answered nonsense", "it was scripted so")
+            case Fault.BUG:
+                raise ValueError("a defect in a plugin, scripted so")
+            case Fault.NONE | Fault.DEAF | Fault.SLOW | Fault.BLOCKING | Fault.HANG | Fault.STUBBORN:
+                return
+            case _:
+                assert_never(found.fault)
+
+    def _authorise(self, wish: str) -> None:
+        wanted = self._world.state().passwords.get(self._context.connection)
+        if wanted is None:
+            return
+        given = "" if self._config.password is None else self._context.secret(self._config.password)
+        if given != wanted:
+            raise api.Refused(self.name, wish, "wrong password", "set the right one")
+
+
+class _Meter(_Part):
+    async def read_site(self) -> api.SiteReading:
+        """Powers, charge and settings as the world has them."""
+        at = await self._read("site read")
+        state = self._world.state()
+        power = {name: None if value is None else Watts(value) for name, value in state.power.items()}
+        capacity = self._config.capacity_wh if isinstance(self._config, GatewayConfig) else 13_500.0
+        return api.SiteReading(
+            at=at,
+            source=self._context.connection,
+            charge=Percent(state.charge),
+            charge_raw=Percent(state.charge * 0.95 + 5.0),
+            capacity_wh=WattHours(capacity),
+            reserve=Percent(state.reserve),
+            mode=state.mode,
+            **power,
+        )
+
+
+class ScriptedGateway(_Meter):
+    """Sees the grid and the meters."""
+
+    async def read_grid(self) -> api.GridReading:
+        at = await self._read("grid read")
+        grid, raw, passing = self._world.grid(self._context.connection)
+        return api.GridReading(at=at, source=self._context.connection, grid=grid, raw=raw, passing=passing)
+
+
+class ScriptedSite(_Meter):
+    """Meters, and takes the reserve and the mode."""
+
+    async def set_reserve(self, percent: Percent) -> None:
+        await self._command("reserve", percent)
+
+    async def set_mode(self, mode: api.SiteMode) -> None:
+        await self._command("mode", mode.value)
+
+
+class ScriptedLoad(_Part):
+    """A plug, or one outlet of a strip."""
+
+    async def read_load(self) -> api.LoadReading:
+        at = await self._read("load read")
+        load = self._world.state().load(self.name)
+        power = None if load.power_w is None else Watts(load.power_w if load.on else 0.0)
+        return api.LoadReading(at=at, source=self._context.connection, on=load.on, power_w=power)
+
+    async def switch(self, on: bool) -> None:
+        await self._command("switch", on)
+
+
+class ScriptedHost(_Part):
+    """A machine that can be shut down and woken; silence is a reading, as of a real one."""
+
+    async def read_host(self) -> api.HostReading:
+        try:
+            at = await self._read("host read")
+        except api.Unreachable:
+            return api.HostReading(at=self._context.now(), source=self._context.connection, up=False)
+        host = self._world.state().host(self.name, at.mono_s)
+        boot_id = host.boot_id if host.up else None
+        return api.HostReading(at=at, source=self._context.connection, up=host.up, boot_id=boot_id)
+
+    async def shut_down(self, only_boot: str | None) -> None:
+        """Accepted unless it has booted since, or is silent."""
+        host = self._world.state().host(self.name, self._context.now().mono_s)
+        if not host.up:
+            fault = Fault.UNREACHABLE
+            self._world.command(self.name, "shut down", only_boot, self._context.now(), fault=fault)
+            raise api.Unreachable(self.name, "shut down", "no answer", "it is off")
+        if only_boot is not None and host.boot_id != only_boot:
+            raise api.Refused(self.name, "shut down", f"it is in {host.boot_id}, not {only_boot}", "left alone")
+        await self._command("shut down", only_boot)
+
+    async def wake(self) -> None:
+        await self._command("wake")
+
+
+class ScriptedNotifier(_Part):
+    """Takes messages; a key that it has seen is dropped."""
+
+    async def send(self, message: api.Message) -> None:
+        if any(message.key == seen.key for seen in self._world.messages()):
+            return
+        await self._command("send", msgspec.to_builtins(message))
+
+
+class ScriptedConnection:
+    """The parts of one scripted device."""
+
+    def __init__(self, parts: Mapping[str, api.Part]) -> None:
+        self.parts: api.Parts = parts
+
+    async def check(self) -> list[api.Finding]:
+        """Whether each part answers."""
+        return [await part.look() for part in self.parts.values() if isinstance(part, _Part)]
+
+
+def _device(
+    name: str, summary: str, config: type[ScriptedConfig], can: set[Capability], part: Callable[..., api.Part]
+) -> api.DeviceType[Any]:
+    def keys(config: ScriptedConfig) -> list[str]:
+        outlets = config.outlets if isinstance(config, StripConfig) else 0
+        return [str(number) for number in range(1, outlets + 1)] or [""]
+
+    def provides(config: ScriptedConfig) -> Mapping[str, frozenset[Capability]]:
+        return {key: frozenset(can) for key in keys(config)}
+
+    @asynccontextmanager
+    async def connect(config: ScriptedConfig, context: api.Context) -> AsyncIterator[api.Connection]:
+        yield ScriptedConnection({key: part(config, context, key) for key in keys(config)})
+
+    opens: Callable[[ScriptedConfig, api.Context], AbstractAsyncContextManager[api.Connection]] = connect
+    return api.DeviceType(
+        name=f"scripted.{name}", summary=summary, config=config, provides=provides, open=opens, floor_s=0.0
+    )
+
+
+DEVICE_TYPES: tuple[api.DeviceType[Any], ...] = (
+    _device(
+        "gateway",
+        "A gateway that tells a scripted grid",
+        GatewayConfig,
+        {Capability.GRID_SOURCE, Capability.SITE_METER},
+        ScriptedGateway,
+    ),
+    _device(
+        "site",
+        "A site whose reserve and mode can be set",
+        ScriptedConfig,
+        {Capability.SITE_CONTROL, Capability.SITE_METER},
+        ScriptedSite,
+    ),
+    _device("load", "A plug or strip", StripConfig, {Capability.LOAD}, ScriptedLoad),
+    _device("host", "A machine", ScriptedConfig, {Capability.HOST}, ScriptedHost),
+    _device("notifier", "A place for messages", ScriptedConfig, {Capability.NOTIFIER}, ScriptedNotifier),
+)
+
+
+@api.hookimpl
+def pimgr_device_types() -> Sequence[api.DeviceType[Any]]:
+    """The scripted device types."""
+    return DEVICE_TYPES

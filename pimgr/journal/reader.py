@@ -1,0 +1,108 @@
+"""Looking into a journal from outside, read-only, also while a supervisor writes it."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+from pimgr import sqlite
+from pimgr.api import Frozen, Instant, Now
+from pimgr.journal.content import load_state
+from pimgr.journal.entries import decode
+from pimgr.journal.schema import MIGRATIONS, NAME
+from pimgr.journal.words import HistoryLine, NewerJournal, StoredAction
+from pimgr.policy.model import Aspect, Inputs, Policy, State, Value
+
+
+class StoredDecision(Frozen, kw_only=True):
+    """Decision `seq` as it was written: `decision` is its msgpack. `policy` None: only a promise of it was left."""
+
+    seq: int
+    now: Now | None
+    before: State | None
+    inputs: Inputs | None
+    policy: Policy | None
+    decision: bytes
+    wall: float
+
+
+class NoDecision(Exception):
+    """The journal has no such decision. Its text says which it has."""
+
+
+def read_state(folder: Path) -> State:
+    """The latest state on the disk. Raises FileNotFoundError, `sqlite.Error`, `sqlite.Corrupt` or `NewerJournal`."""
+    with sqlite.reader(folder / NAME) as db:
+        _known(db, folder)
+        return load_state(db)[1]
+
+
+def read_seq(folder: Path) -> int:
+    """The number of the latest decision on the disk. Raises as `read_state`."""
+    with sqlite.reader(folder / NAME) as db:
+        _known(db, folder)
+        return load_state(db)[0]
+
+
+def read_actions(folder: Path) -> list[StoredAction]:
+    """Every action that was promised, in order of their ids. Raises as `read_state`."""
+    with sqlite.reader(folder / NAME) as db:
+        _known(db, folder)
+        rows = db.execute("SELECT id, seq, part, aspect, value, wall, boot, mono_s FROM actions ORDER BY id")
+        return [
+            StoredAction(
+                id=n,
+                seq=seq,
+                part=part,
+                aspect=Aspect(aspect),
+                value=decode(value, type=Value),
+                at=Instant(mono_s, wall, boot),
+            )
+            for n, seq, part, aspect, value, wall, boot, mono_s in rows
+        ]
+
+
+def read_history(folder: Path, part: str | None, limit: int) -> list[HistoryLine]:
+    """The last `limit` events, oldest first; of one part, or of everything where it is None. Raises as `read_state`."""
+    with sqlite.reader(folder / NAME) as db:
+        _known(db, folder)
+        rows = db.execute(
+            "SELECT wall, seq, text FROM events WHERE ? IS NULL OR part = ? ORDER BY seq DESC, n DESC LIMIT ?",
+            (part, part, limit),
+        )
+        return [HistoryLine(*row) for row in rows][::-1]
+
+
+def read_decision(folder: Path, n: int) -> StoredDecision:
+    """Decision `n`; a number of 0 or less counts back from the latest. Raises `NoDecision`, or as `read_state`."""
+    with sqlite.reader(folder / NAME) as db:
+        _known(db, folder)
+        first, last = db.execute("SELECT min(seq), max(seq) FROM decisions").fetchone()
+        n = n if n > 0 or last is None else last + n
+        row = db.execute(
+            "SELECT d.wall, d.input, d.decision, p.blob FROM decisions d LEFT JOIN policies p ON p.hash = d.policy"
+            " WHERE d.seq = ?",
+            (n,),
+        ).fetchone()
+    if row is None:
+        has = "has none yet" if last is None else f"has {first} to {last}"
+        raise NoDecision(f"no decision {n}: {folder / NAME} {has}")
+    wall, packed, decision, policy = row
+    before, inputs, now = None, None, None
+    if packed is not None:
+        before, inputs, now = decode(zlib.decompress(packed), type=tuple[State, Inputs, Now])
+    return StoredDecision(
+        seq=n,
+        now=now,
+        before=before,
+        inputs=inputs,
+        policy=decode(zlib.decompress(policy), type=Policy) if policy is not None else None,
+        decision=zlib.decompress(decision),
+        wall=wall,
+    )
+
+
+def _known(db: sqlite.Connection, folder: Path) -> None:
+    version = sqlite.schema_version(db)
+    if version > len(MIGRATIONS):
+        raise NewerJournal(f"{folder / NAME} was written by a newer pimgr (schema {version}, this one knows less)")

@@ -39,6 +39,11 @@ class Gate:
         """The fault in force: a device without power has that one, whatever was set."""
         return self._power if self._power is not Fault.NONE else self._set
 
+    @property
+    def set_by_hand(self) -> Fault:
+        """The fault that was set, whether the device has power or not."""
+        return self._set
+
     def set_fault(self, fault: Fault) -> None:
         """Misbehave like this from now on."""
         before, self._set = self.fault, fault

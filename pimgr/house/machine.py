@@ -6,7 +6,6 @@ Nothing here speaks a protocol; the SSH server, or any other server of a compute
 from __future__ import annotations
 
 import asyncio
-import random
 import uuid
 from collections.abc import Callable
 from enum import StrEnum
@@ -31,7 +30,7 @@ class MachineTimes(Frozen):
 class Machine:
     """One computer. `before` is called just ahead of a change of phase, `watchers` after it, with a short word why."""
 
-    def __init__(self, name: str, times: MachineTimes, before: Callable[[], None], seed: int = 0) -> None:
+    def __init__(self, name: str, times: MachineTimes, before: Callable[[], None]) -> None:
         self.name = name
         self.times = times
         self.phase = Phase.UP
@@ -40,8 +39,7 @@ class Machine:
         """False once its power was cut while it ran."""
         self.watchers: list[Callable[[Machine, str], None]] = []
         self._before = before
-        self._random = random.Random(f"{seed}/{name}")  # noqa: S311 - a boot id that is the same in every run
-        self.boot_id = self._new_boot_id()
+        self.boot_id = str(uuid.uuid4())
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -80,7 +78,7 @@ class Machine:
         self._go(Phase.OFF, "shut down")
 
     def _booted(self) -> None:
-        self.boot_id = self._new_boot_id()
+        self.boot_id = str(uuid.uuid4())
         self.clean = True
         self._go(Phase.UP, "booted")
 
@@ -92,6 +90,3 @@ class Machine:
             self._timer = asyncio.get_running_loop().call_later(after_s, then)
         for watcher in self.watchers:
             watcher(self, why)
-
-    def _new_boot_id(self) -> str:
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))

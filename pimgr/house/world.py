@@ -199,7 +199,7 @@ class World:
         if outlet and outlet not in self._outlets:
             raise ValueError(f"{name}: no such outlet: {outlet}")
         self.pass_time()
-        machine = Machine(name, times, self.pass_time, self._spec.seed)
+        machine = Machine(name, times, self.pass_time)
         machine.watchers.append(self._machine_changed)
         self._computers[name] = _Computer(machine, watts, outlet)
         machine.power(self._feeds(self._computers[name]))

@@ -132,7 +132,7 @@ class Session:
         at = self._context.now()
         body = await fetch(api)
         if not isinstance(body, dict):
-            raise Garbled(wanted.part, wanted.wish, f"it answered no JSON object", "if it lasts, please report it")
+            raise Garbled(wanted.part, wanted.wish, "it answered no JSON object", "if it lasts, please report it")
         return Answer(at, body)
 
     # ------------------------------------------------------------------------------------------------ connecting

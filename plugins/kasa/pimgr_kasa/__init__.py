@@ -1,0 +1,70 @@
+"""TP-Link Kasa plugs and power strips, spoken to on the home network, without the internet."""
+
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from pimgr.api import Capability, Config, Connection, Context, DeviceType, Secret, hookimpl
+
+MOST_OUTLETS = 16
+
+
+class PlugConfig(Config):
+    """`kasa.plug` in the config file.
+
+    `outlets`: 0 for a plug or wall switch, 6 for a strip of six, whose parts are then "1" to "6".
+    `device_id`: as `pimgr check` prints it; given, another device at this address is never switched.
+    `username`, `password`: of the Kasa account; the legacy protocol needs none.
+    """
+
+    address: str
+    port: int = 9999
+    outlets: int = 0
+    username: Secret | None = None
+    password: Secret | None = None
+    device_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.address or any(character in self.address for character in "/:@ "):
+            raise ValueError(f'address {self.address!r}: write "192.0.2.14"; a port has its own key')
+        if not 1 <= self.port <= 65535:
+            raise ValueError(f"port {self.port}: 1 to 65535")
+        if not 0 <= self.outlets <= MOST_OUTLETS:
+            raise ValueError(f"outlets {self.outlets}: 0 for a plug, else 1 to {MOST_OUTLETS}")
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password: give both or neither")
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The parts' keys: "" for a plug, "1", "2"... for a strip."""
+        return tuple(str(number) for number in range(1, self.outlets + 1)) or ("",)
+
+
+def _provides(config: PlugConfig) -> Mapping[str, frozenset[Capability]]:
+    return dict.fromkeys(config.keys, frozenset({Capability.LOAD}))
+
+
+def _open(config: PlugConfig, context: Context) -> AbstractAsyncContextManager[Connection]:
+    from pimgr_kasa.plug import open_plug  # brings python-kasa in: 0.4 s on a PC, so only once it is opened
+
+    return open_plug(config, context)
+
+
+PLUG = DeviceType(
+    name="kasa.plug",
+    summary="TP-Link Kasa plug, wall switch or power strip on the home network",
+    config=PlugConfig,
+    provides=_provides,
+    open=_open,
+    vendor_modules=("kasa",),
+)
+
+
+@hookimpl
+def pimgr_device_types() -> Sequence[DeviceType[Any]]:
+    """The device types of this plugin."""
+    return (PLUG,)

@@ -29,7 +29,7 @@ def copy_sources(target: Path) -> list[Path]:
 
 
 def build(folder: Path, python: str = sys.executable) -> list[Path]:
-    """Wheels of all distributions, in `folder`, which is emptied first. Raises CalledProcessError if one can't be built."""
+    """Wheels of all distributions in `folder`, emptied first. Raises CalledProcessError if one can't be built."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="pimgr-wheels-") as scratch:

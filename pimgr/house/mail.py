@@ -79,7 +79,7 @@ class MailServer:
         self._note("login", "ok" if right else "refused", "")
         return AuthResult(success=right, handled=False, auth_data=data)
 
-    async def handle_MAIL(
+    async def handle_MAIL(  # noqa: N802 - the names that aiosmtpd looks for
         self, _server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Whether a mail may begin."""
@@ -95,7 +95,7 @@ class MailServer:
         envelope.mail_options.extend(options)
         return OK
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         """Whether a recipient is known."""
@@ -105,7 +105,7 @@ class MailServer:
         envelope.rcpt_tos.append(address)
         return OK
 
-    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """A mail is here: it is kept."""
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         mail = Mail(

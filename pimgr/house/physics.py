@@ -61,7 +61,7 @@ class Energy(Frozen):
 
 def charge_of(stored_wh: float, battery: Battery) -> Percent:
     """State of energy as the vendor's app shows it."""
-    return Percent(100.0 * stored_wh / battery.capacity_wh)
+    return Percent(min(100.0, 100.0 * stored_wh / battery.capacity_wh))  # rounding can make it 100.00000000000001
 
 
 def flows(stored_wh: float, battery: Battery, demand: Demand) -> Flows:

@@ -74,6 +74,6 @@ $(VENV)/.locked: lock/build.lock lock/dev.lock
 	touch $@
 
 $(READY): $(VENV)/.locked pyproject.toml $(PLUGINS:=/pyproject.toml)
-	$(PIP) install --quiet --no-index --no-deps --no-build-isolation -e . $(addprefix -e ./,$(PLUGINS))
+	PYTHONWARNINGS=ignore $(PIP) install --quiet --no-index --no-deps --no-build-isolation -e . $(addprefix -e ./,$(PLUGINS))
 	$(PIP) check
 	touch $@

@@ -19,9 +19,9 @@ _MARKS_IN_A_ROW = 2
 def safe(text: str, limit: int = LIMIT) -> str:
     """One line of `text` that shows what it is and does nothing.
 
-    Controls, ANSI sequences, bidi and zero-width marks, odd spaces, line ends and stacked accents become visible escapes
-    such as ``\\x1b``; what is longer than `limit` characters is cut, with an ellipsis. Printable text passes unchanged, so it
-    may be applied twice. Markup means nothing to plain text; a sink that reads markup uses `safe_markup`.
+    Controls, ANSI sequences, bidi and zero-width marks, odd spaces, line ends and stacked accents become visible
+    escapes such as ``\\x1b``; what is longer than `limit` characters is cut, with an ellipsis. Printable text passes
+    unchanged, so it may be applied twice. Markup means nothing to plain text; a sink that reads it uses `safe_markup`.
     """
     shown: list[str] = []
     marks = 0

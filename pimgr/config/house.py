@@ -1,0 +1,246 @@
+"""The whole config file as one frozen struct, or everything that is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from dataclasses import dataclass
+
+import msgspec
+import tomli
+
+from pimgr import rates
+from pimgr.api import Capability, DeviceType, Frozen, replace
+from pimgr.config.connections import ConnectionConfig, Connections, Unavailable
+from pimgr.config.errors import ConfigError, ConfigErrors, Key, Kind, Report, shown
+from pimgr.config.fields import WATT_HOURS, WATTS, Table, duration
+from pimgr.config.lines import lines_of
+from pimgr.config.parts import METER, NOTIFIER, SHEDDABLE, SOURCE, Parts
+from pimgr.config.shedding import Shedding
+from pimgr.config.typed import SecretUses
+from pimgr.plugins import Plugins
+from pimgr.policy.model import Aspect, BatteryPolicy, PartPolicy, Policy, Timing
+from pimgr.text import safe
+from pimgr.units import WattHours, Watts
+
+VERSION = 1
+LIMIT = 1 << 20
+"""Largest config in characters."""
+CLOUD_GAP_S = 900.0
+"""Readings of a cloud count as continuous up to here. Source: DESIGN, phases."""
+
+
+class HouseConfig(Frozen, kw_only=True):
+    """The config, checked. Parts are named by address. `digest` tells two contents apart, not two layouts of one.
+
+    `unavailable`: connections whose plugin isn't there or fails; only a lenient reading has any.
+    """
+
+    policy: Policy
+    connections: tuple[ConnectionConfig, ...]
+    grid_sources: tuple[str, ...]
+    meters: tuple[str, ...]
+    notifiers: tuple[str, ...]
+    grid_poll_s: float = 2.0
+    titles: dict[str, str] = {}
+    unavailable: tuple[Unavailable, ...] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A reading of a text: the house that it describes as far as it could be made out, and what is wrong with it."""
+
+    house: HouseConfig | None
+    errors: tuple[ConfigError, ...]
+    secrets: SecretUses
+    report: Report
+
+    @property
+    def plugins_only(self) -> bool:
+        """Whether nothing but plugins stands in the way."""
+        return all(error.kind is Kind.PLUGIN for error in self.errors)
+
+
+def parse(text: str, path: str, plugins: Plugins, *, lenient: bool = False) -> HouseConfig:
+    """The config in `text`. Raises ConfigErrors with every error at once; `path` is what they call the file.
+
+    `lenient`: plugins that are missing or fail are no errors; their connections are listed as `unavailable` and their
+    parts left out, so that one broken plugin doesn't stop the others from protecting the house.
+    """
+    parsed = examine(text, path, plugins)
+    if parsed.house is not None and (not parsed.errors or (lenient and parsed.plugins_only)):
+        return parsed.house
+    raise ConfigErrors(path, parsed.errors)
+
+
+def examine(text: str, path: str, plugins: Plugins) -> Parsed:
+    """As `parse`, but hands out what it found."""
+    report = Report(path, {})
+    if len(text) > LIMIT:
+        report.add((), Kind.SYNTAX, found=f"{len(text)} characters", expected=f"a config of at most {LIMIT}")
+        return _done(report, None, {})
+    try:
+        raw = tomli.loads(text)
+    except (tomli.TOMLDecodeError, RecursionError, ValueError) as error:
+        _syntax(report, error, text.rstrip().count("\n") + 1)
+        return _done(report, None, {})
+    report.lines = lines_of(text)
+    _finite(report, (), raw)
+    reading = _Reading(Table(report, (), raw), plugins)
+    house = reading.house()
+    return _done(report, house, reading.connections.secrets)
+
+
+def _done(report: Report, house: HouseConfig | None, secrets: SecretUses) -> Parsed:
+    return Parsed(house, tuple(report.errors.values()), secrets, report)
+
+
+def _syntax(report: Report, error: Exception, last_line: int) -> None:
+    text, deep = str(error), isinstance(error, RecursionError)
+    found = re.search(r"\(at line (\d+), column (\d+)\)", text)
+    if found:
+        report.lines = {(): int(found[1])}
+    elif "at end of document" in text:
+        report.lines = {(): last_line}
+    what = "brackets within brackets without end" if deep else safe(text, 200)
+    cure = ""
+    if "overwrite" in text or "twice" in text or "already" in text:
+        cure = "the same name stands there twice; rename or remove one"
+    elif "Invalid value" in text:
+        cure = 'texts go in "quotes"; true, false and numbers don\'t'
+    report.add((), Kind.SYNTAX, found=what, expected="a text that is TOML", cure=cure)
+
+
+def _finite(report: Report, key: Key, value: object) -> None:
+    """Report every nan and inf: they would pass every comparison that guards the house."""
+    if isinstance(value, float) and not math.isfinite(value):
+        report.add(key, Kind.VALUE, found=shown(value), expected="a number that a house can have")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            _finite(report, (*key, name), item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _finite(report, (*key, index), item)
+
+
+class _Reading:
+    """One pass over the file."""
+
+    def __init__(self, top: Table, plugins: Plugins) -> None:
+        self.top, self.plugins, self.report = top, plugins, top.report
+        self.connections = Connections(self.report, plugins)
+
+    def house(self) -> HouseConfig | None:
+        """None where the rest can't be told without a version that we know."""
+        if not self._version():
+            return None
+        self.connections.read(self.top)
+        good = self.connections.good
+        provides = {part: can for one in good.values() for part, can in one.provides.items()}
+        parts = Parts(self.report, provides, self.connections.broken)
+        grid, settle = self._grid(parts)
+        sources, poll_s = grid
+        shedding = Shedding(self.top, parts)
+        shedding.read()
+        restore = self.top.table("restore")
+        timing = Timing(
+            confirm_s=settle[0],
+            settle_s=settle[1],
+            stagger_s=restore.get("stagger", duration(0.0, 600.0, "5s"), 5.0),
+            max_gap_s={source: self._max_gap_s(source, poll_s) for source in sources},
+        )
+        restore.close()
+        battery, meters = self._battery(parts, sources)
+        mail = self.top.table("mail")
+        notifiers = parts.several(mail, "to", NOTIFIER)
+        mail.close()
+        self.top.close()
+        policy = Policy(
+            parts={part: self._part(part, parts, shedding) for part in parts.all(SHEDDABLE)},
+            tiers=tuple(shedding.tiers),
+            never_shed=shedding.never_shed,
+            keeps=tuple(shedding.keeps),
+            timing=timing,
+            battery=battery,
+        )
+        house = HouseConfig(
+            policy=policy,
+            connections=tuple(good.values()),
+            grid_sources=sources,
+            meters=meters,
+            notifiers=parts.all(NOTIFIER) if notifiers is None else notifiers,
+            grid_poll_s=poll_s,
+            titles=shedding.titles,
+            unavailable=tuple(self.connections.unavailable),
+        )
+        return replace(house, digest=_digest(house))
+
+    def _version(self) -> bool:
+        version = self.top.look("version")
+        if version == VERSION and type(version) is int:
+            return True
+        if version is None:
+            found, cure = "no such key", f"write version = {VERSION} as the first line"
+        else:
+            newer = type(version) is int and version > VERSION
+            found, cure = shown(version), "update pimgr" if newer else f"write version = {VERSION}"
+        self.report.add(("version",), Kind.MISSING, found=found, expected=f"version = {VERSION}", cure=cure)
+        return False
+
+    def _grid(self, parts: Parts) -> tuple[tuple[tuple[str, ...], float], tuple[float, float]]:
+        grid = self.top.table("grid")
+        sources = parts.several(grid, "sources", SOURCE)
+        named = grid.raw.get("sources")
+        if not sources and (named is None or named == []):
+            fitting = parts.all(SOURCE)
+            cure = f'write sources = ["{fitting[0]}"]' if fitting else ""
+            key = grid.path("sources")
+            self.report.add(
+                key, Kind.MISSING, found="none", expected="at least one grid source under [grid]", cure=cure
+            )
+        poll_s = grid.get("poll", duration(0.1, 60.0, "2s"), 2.0)
+        confirm_s = grid.get("confirm", duration(0.0, 600.0, "4s"), 4.0)
+        settle_s = grid.get("settle", duration(0.0, 86400.0, "5min"), 300.0)
+        grid.close()
+        return (sources or (), poll_s), (confirm_s, settle_s)
+
+    def _battery(self, parts: Parts, sources: tuple[str, ...]) -> tuple[BatteryPolicy, tuple[str, ...]]:
+        table = self.top.table("battery")
+        usual = BatteryPolicy()
+        capacity = table.get("capacity", WATT_HOURS, usual.capacity)
+        load = table.get("assumed_load", WATTS, usual.assumed_load)
+        meters = parts.several(table, "meters", METER)
+        table.close()
+        if meters is None:
+            every = parts.all(METER)
+            meters = tuple(sorted(every, key=lambda part: sources.index(part) if part in sources else len(sources)))
+        return BatteryPolicy(capacity=WattHours(capacity), assumed_load=Watts(load)), meters
+
+    def _type(self, part: str) -> DeviceType[object]:  # type: ignore[type-var]
+        return self.plugins.types[self.connections.good[part.partition("/")[0]].type]
+
+    def _max_gap_s(self, source: str, grid_poll_s: float) -> float:
+        kind = self._type(source)
+        if kind.cloud:
+            return CLOUD_GAP_S
+        poll_s = max(kind.poll_s.get(Capability.GRID_SOURCE, grid_poll_s), kind.floor_s)
+        return max(5.0, 3.0 * poll_s)
+
+    def _part(self, part: str, parts: Parts, shedding: Shedding) -> PartPolicy:
+        kind = self._type(part)
+        host = Capability.HOST in parts.provides[part]
+        poll_s = rates.poll_s(Capability.HOST if host else Capability.LOAD, dict(kind.poll_s), kind.cloud)
+        extra = shedding.loads.get(part)
+        return PartPolicy(
+            aspect=Aspect.HOST_POWER if host else Aspect.SWITCH,
+            origin=self.connections.good[part.partition("/")[0]].origin,
+            fresh_s=max(60.0, 2.0 * poll_s),
+            enforce=extra.enforce if extra else False,
+            witness=extra.witness if extra else None,
+        )
+
+
+def _digest(house: HouseConfig) -> str:
+    return hashlib.sha256(msgspec.json.encode(house, order="deterministic")).hexdigest()[:16]

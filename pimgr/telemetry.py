@@ -10,6 +10,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +22,6 @@ from pimgr.api import (
     GridReading,
     HostReading,
     LoadReading,
-    Now,
     Reading,
     SiteReading,
     ThermostatReading,
@@ -32,10 +32,13 @@ NAME = "telemetry.db"
 FLUSH_S = 300.0
 KEEP_S = 90 * 86400.0
 MAX_BYTES = 50_000_000
+CLOSE_S = 2.0
 MAX_WAITING = 20_000
 """Readings in memory between two flushes; past that the oldest are dropped."""
 
 AnyReading = GridReading | SiteReading | LoadReading | HostReading | ThermostatReading | ForecastReading
+Row = tuple[float, str, str, bytes]
+"""Wall time in s, part, kind of reading, msgpack."""
 T = TypeVar("T")
 
 MIGRATIONS = (
@@ -51,27 +54,21 @@ log = logging.getLogger(__name__)
 
 
 class Telemetry:
-    """`problem`: "" or why nothing is recorded any more. Nothing here raises, and only `flush` waits for the disk."""
+    """`problem`: "" or why nothing is recorded any more. Nothing here raises, or blocks the event loop."""
 
     def __init__(self, folder: Path, *, flush_s: float = FLUSH_S, max_bytes: int = MAX_BYTES) -> None:
         self._file = _File(folder / NAME, max_bytes)
-        self._worker = Worker("telemetry")
+        self._worker: Worker | None = Worker("telemetry")
         self._flush_s = flush_s
-        self._flushed_at: float | None = None
-        self._waiting: list[tuple[float, str, str, bytes]] = []
-        self._remembered: dict[str, tuple[Reading, ...]] = {}
+        self._waiting: list[Row] = []
         self.problem = ""
 
-    @classmethod
-    async def open(cls, folder: Path, *, flush_s: float = FLUSH_S, max_bytes: int = MAX_BYTES) -> Telemetry:
-        """Begin. A file that is broken or newer is begun anew; one that can't be written is done without."""
-        telemetry = cls(folder, flush_s=flush_s, max_bytes=max_bytes)
-        telemetry._remembered = await telemetry._call(telemetry._file.begin) or {}
-        return telemetry
+    async def remembered(self, kind: type[Reading] = SiteReading) -> dict[str, Reading]:
+        """By part, the last reading of this kind that was recorded, with its original age. Empty if there is trouble.
 
-    def remembered(self) -> dict[str, tuple[Reading, ...]]:
-        """By part, the last reading of each kind that was known at the start, with its original age."""
-        return self._remembered
+        A file that is broken or newer than this pimgr is begun anew; one that can't be written is done without.
+        """
+        return await self._call(functools.partial(self._file.remembered, kind.__name__)) or {}
 
     def note(self, reading: Reading) -> None:
         """Keep a reading of the part that is its source in memory until the next flush."""
@@ -80,33 +77,43 @@ class Telemetry:
         try:
             packed = msgspec.msgpack.encode(reading)
         except (TypeError, ValueError) as error:
-            log.warning("telemetry: a reading of %s is not recorded (%s)", reading.source, error)
+            log.warning("telemetry: a reading of %r is not recorded (%s)", reading.source, error)
             return
-        self._waiting.append((reading.at.wall, reading.source, type(reading).__name__, packed))
+        row = (reading.at.wall, reading.source, type(reading).__name__, packed)
+        if self._waiting and self._waiting[-1] == row:
+            return
+        self._waiting.append(row)
         del self._waiting[:-MAX_WAITING]
 
-    def due(self, now: Now) -> bool:
-        """Whether 5 minutes went by since the last flush."""
-        if self._flushed_at is None:
-            self._flushed_at = now.mono_s
-        return not self.problem and now.mono_s - self._flushed_at >= self._flush_s
+    async def run(self) -> None:
+        """Flush every 5 minutes, for ever. Trouble with the disk ends the recording, not this task."""
+        while True:
+            await asyncio.sleep(self._flush_s)
+            await self.flush()
 
-    async def flush(self, now: Now) -> None:
+    async def flush(self) -> None:
         """Write what waits in one transaction, and drop what is too old or too much."""
-        self._flushed_at = now.mono_s
         rows, self._waiting = self._waiting, []
-        if not self.problem:
-            await self._call(functools.partial(self._file.write, rows, now))
+        if rows:
+            await self._call(functools.partial(self._file.write, rows))
 
-    async def close(self, now: Now) -> None:
-        await self.flush(now)
-        await self._call(self._file.close)
+    async def close(self) -> None:
+        """Flush and let go, within 2 s; a disk that takes longer is left to itself. May be called twice."""
+        if self._worker is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self.flush()
+                await self._call(self._file.close)
         self._worker.shutdown()
+        self._worker = None
 
     async def _call(self, fn: Callable[[], T]) -> T | None:
+        if self.problem or self._worker is None:
+            return None
         try:
             return await asyncio.get_running_loop().run_in_executor(self._worker, fn)
-        except (sqlite.Error, sqlite.Corrupt, sqlite.NewerSchema, OSError, msgspec.DecodeError) as error:
+        except (sqlite.Error, sqlite.Corrupt, sqlite.NewerSchema, OSError) as error:
             self.problem = f"nothing is recorded until the next start: {error}"
             self._waiting.clear()
             log.warning("telemetry: off (%s)", error)
@@ -120,34 +127,42 @@ class _File:
         self._path, self._max_bytes = path, max_bytes
         self._db: sqlite.Connection | None = None
 
-    def begin(self) -> dict[str, tuple[Reading, ...]]:
-        try:
-            return self._open()
-        except (sqlite.Corrupt, sqlite.NewerSchema, msgspec.DecodeError):
-            self.close()
-            for side in sqlite.SIDES:
-                Path(f"{self._path}{side}").unlink(missing_ok=True)
-            return self._open()
-
-    def _open(self) -> dict[str, tuple[Reading, ...]]:
-        self._db = db = sqlite.open_writer(self._path, "OFF")
-        sqlite.quick_check(db)
-        sqlite.migrate(db, MIGRATIONS)
-        known: dict[str, tuple[Reading, ...]] = {}
-        for part, packed in db.execute("SELECT part, reading FROM latest ORDER BY part, kind"):
-            reading: Reading = msgspec.msgpack.decode(packed, type=AnyReading)
-            known[part] = (*known.get(part, ()), reading)
+    def remembered(self, kind: str) -> dict[str, Reading]:
+        rows = self._open().execute("SELECT part, reading FROM latest WHERE kind = ?", (kind,))
+        known: dict[str, Reading] = {}
+        for part, packed in rows:
+            with suppress(msgspec.DecodeError):  # of another version's kinds: one reading less
+                known[part] = msgspec.msgpack.decode(packed, type=AnyReading)
         return known
 
-    def write(self, rows: list[tuple[float, str, str, bytes]], now: Now) -> None:
+    def write(self, rows: list[Row]) -> None:
+        db = self._open()
+        newest = max(row[0] for row in rows)
+        with sqlite.transaction(db):
+            db.executemany("INSERT INTO readings VALUES (?, ?, ?)", [(w, p, r) for w, p, _, r in rows])
+            db.executemany("INSERT OR REPLACE INTO latest VALUES (?, ?, ?)", [(p, k, r) for _, p, k, r in rows])
+            db.execute("DELETE FROM readings WHERE wall < ?", (newest - KEEP_S,))
+            self._shrink(db)
+
+    def _open(self) -> sqlite.Connection:
         if self._db is None:
-            return
-        with sqlite.transaction(self._db):
-            self._db.executemany("INSERT INTO readings VALUES (?, ?, ?)", [(w, p, r) for w, p, _, r in rows])
-            self._db.executemany("INSERT OR REPLACE INTO latest VALUES (?, ?, ?)", [(p, k, r) for _, p, k, r in rows])
-            if now.wall_trusted:
-                self._db.execute("DELETE FROM readings WHERE wall < ?", (now.wall - KEEP_S,))
-            self._shrink(self._db)
+            try:
+                self._db = self._begin()
+            except (sqlite.Corrupt, sqlite.NewerSchema):
+                for side in sqlite.SIDES:
+                    Path(f"{self._path}{side}").unlink(missing_ok=True)
+                self._db = self._begin()
+        return self._db
+
+    def _begin(self) -> sqlite.Connection:
+        db = sqlite.open_writer(self._path, "OFF")
+        try:
+            sqlite.quick_check(db)
+            sqlite.migrate(db, MIGRATIONS)
+        except BaseException:
+            db.close()
+            raise
+        return db
 
     def _shrink(self, db: sqlite.Connection) -> None:
         """Drop the oldest readings until the file has room again: freed pages are used by the next ones."""

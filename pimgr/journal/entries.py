@@ -115,10 +115,13 @@ class Mail:
 
 @dataclass(frozen=True)
 class MailDone:
+    """A message is out. `wall`: when, UTC in s, as far as that is known."""
+
     key: str
+    wall: float | None = None
 
     def write(self, db: Connection) -> None:
-        db.execute("UPDATE outbox SET sent = 1 WHERE key = ?", (self.key,))
+        db.execute("UPDATE outbox SET sent = 1, sent_at = ? WHERE key = ? AND NOT sent", (self.wall, self.key))
 
 
 @dataclass(frozen=True)

@@ -153,11 +153,11 @@ class Journal:
         await self._write(entry, promises.MailPromise(mail=mail))
         return True
 
-    async def mail_done(self, key: str) -> None:
+    async def mail_done(self, key: str, at: Instant | None = None) -> None:
         """The other side took responsibility for it: it is never sent again."""
         mail = self._waiting.pop(key, None)
         if mail is not None:
-            await self._write(MailDone(key), promises.MailPromise(mail=mail, done=True))
+            await self._write(MailDone(key, at.wall if at else None), promises.MailPromise(mail=mail, done=True))
 
     async def mail_failed(self, key: str, problem: str, retry_at: Instant | None = None) -> None:
         """It stays in its place, with the reason and the moment of the next try."""

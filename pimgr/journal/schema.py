@@ -17,7 +17,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " what TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (seq, n)) WITHOUT ROWID",
         "CREATE INDEX events_by_part ON events (part, seq)",
         "CREATE TABLE outbox (n INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, written REAL NOT NULL,"
-        " message BLOB NOT NULL, sent INTEGER NOT NULL)",
+        " message BLOB NOT NULL, sent INTEGER NOT NULL, sent_at REAL)",
         "CREATE TABLE store (connection TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL,"
         " PRIMARY KEY (connection, key)) WITHOUT ROWID",
     ),

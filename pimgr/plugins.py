@@ -19,6 +19,7 @@ from pimgr.api import DeviceType, Frozen
 log = logging.getLogger(__name__)
 
 HOOK = "pimgr_device_types"
+_SHARED = frozenset({"", "pimgr", "asyncio", "contextlib", "functools", "builtins", "__main__"})
 _TYPE_NAME = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+")
 
 
@@ -52,6 +53,25 @@ class Plugins:
         """The plugin of that name; where two claim it, the one that is loaded."""
         found = [record for record in self.records if record.name == name]
         return min(found, key=lambda record: record.status is not PluginStatus.LOADED, default=None)
+
+    def reason(self, device_type: str) -> str:
+        """Why there is no such device type."""
+        plugin = plugin_of(device_type)
+        record = self.record(plugin)
+        if record is None:
+            return f"the plugin {plugin} is not installed"
+        if record.status is PluginStatus.LOADED:
+            return f"the plugin {plugin} has no {device_type}, only {', '.join(record.types)}"
+        return f"the plugin {plugin} didn't load: {record.reason}"
+
+    def packages(self) -> dict[str, str]:
+        """Top-level package to the plugin whose code it is: its own and, where no other uses them, its vendor's."""
+        owners: dict[str, set[str]] = {}
+        for kind in self.types.values():
+            own = getattr(kind.open, "__module__", None) or ""
+            for module in (own, kind.config.__module__, *kind.vendor_modules):
+                owners.setdefault(module.partition(".")[0], set()).add(plugin_of(kind.name))
+        return {package: min(names) for package, names in owners.items() if len(names) == 1 and package not in _SHARED}
 
 
 def plugin_of(device_type: str) -> str:

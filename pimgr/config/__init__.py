@@ -5,14 +5,13 @@ from __future__ import annotations
 from pimgr.config.connections import (
     ConnectionConfig,
     Unavailable,
-    Unopenable,
     connection_from_origin,
     typed,
 )
 from pimgr.config.errors import ConfigError, ConfigErrors
-from pimgr.config.files import LAST_VALID, check, keep_valid, load, load_or_last_valid, plugins_named, read
+from pimgr.config.files import LAST_VALID, check, keep_valid, load, load_or_last_valid, read, types_named
 from pimgr.config.house import HouseConfig, examine, parse
-from pimgr.config.secrets import Secrets
+from pimgr.config.secrets import Secrets, secrets_folder
 
 __all__ = [
     "LAST_VALID",
@@ -22,7 +21,6 @@ __all__ = [
     "HouseConfig",
     "Secrets",
     "Unavailable",
-    "Unopenable",
     "check",
     "connection_from_origin",
     "examine",
@@ -30,7 +28,8 @@ __all__ = [
     "load",
     "load_or_last_valid",
     "parse",
-    "plugins_named",
     "read",
+    "secrets_folder",
     "typed",
+    "types_named",
 ]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
-from pimgr.api import Capability, Config, DeviceType, Frozen
+from pimgr.api import Capability, Config, DeviceType, Frozen, replace
 from pimgr.config.errors import ConfigErrors, Key, Kind, Report, did_you_mean, listed, shown
 from pimgr.config.fields import IDENTIFIER, TEXT, Table
 from pimgr.config.typed import SecretUses, Typing
 from pimgr.plugins import Plugins, PluginStatus, plugin_of
 from pimgr.policy.model import Origin
 from pimgr.text import safe
+
+log = logging.getLogger(__name__)
 
 _PART_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LARGEST = 2**53
@@ -22,12 +25,20 @@ OFFICIAL = ("gmail", "honeywell", "kasa", "powerwall", "ssh-host", "tuya", "wind
 
 
 class ConnectionConfig(Frozen, kw_only=True):
-    """One connection: `table` as in the file without `type` (secret references only); `provides` by part address."""
+    """One connection: `table` as in the file without `type` (secret references only); `provides` by part key ("", "3").
+
+    Nothing is provided where that isn't known: its plugin isn't there, or doesn't work.
+    """
 
     id: str
     type: str
     table: dict[str, Any]
-    provides: dict[str, tuple[Capability, ...]]
+    provides: dict[str, tuple[Capability, ...]] = {}
+
+    @property
+    def parts(self) -> dict[str, tuple[Capability, ...]]:
+        """What it provides by part address: `strip/3`."""
+        return {address(self.id, key): can for key, can in self.provides.items()}
 
     @property
     def origin(self) -> Origin:
@@ -93,19 +104,17 @@ class Connections:
         self.secrets |= typing.secrets
         if typed is None:
             return None
-        provides = self._provides(name, kind, typed, table.key)
+        provides = self._provides(kind, typed, table.key)
         return None if provides is None else ConnectionConfig(id=name, type=type_name, table=raw, provides=provides)
 
-    def _provides(
-        self, name: str, kind: DeviceType[Any], typed: Config, key: Key
-    ) -> dict[str, tuple[Capability, ...]] | None:
+    def _provides(self, kind: DeviceType[Any], typed: Config, key: Key) -> dict[str, tuple[Capability, ...]] | None:
         try:
-            return provided(name, kind, typed)
+            return provided(kind, typed)
         except Exception as error:
             fact = f"{type(error).__name__}: {safe(str(error), 200)}"
             expected = f"that its plugin can tell its parts, but it failed: {fact}"
             self.report.add(key, Kind.PLUGIN, expected=expected, cure=f"update pimgr-{plugin_of(kind.name)}")
-            self.unavailable.append(Unavailable(id=name, type=kind.name, reason=f"its plugin failed: {fact}"))
+            self.unavailable.append(Unavailable(id=str(key[-1]), type=kind.name, reason=f"its plugin failed: {fact}"))
             return None
 
     def _no_type(self, name: str, type_name: str, table: Table) -> None:
@@ -130,13 +139,13 @@ class Connections:
         self.unavailable.append(Unavailable(id=name, type=safe(type_name, 60), reason=reason))
 
 
-def provided(name: str, kind: DeviceType[Any], typed: Config) -> dict[str, tuple[Capability, ...]]:
-    """What each part can do, by address. Raises ValueError where the plugin's answer breaks the contract."""
+def provided(kind: DeviceType[Any], typed: Config) -> dict[str, tuple[Capability, ...]]:
+    """What each part can do, by part key. Raises ValueError where the plugin's answer breaks the contract."""
     told: dict[str, tuple[Capability, ...]] = {}
     for key, capabilities in kind.provides(typed).items():
         if key and not _PART_KEY.fullmatch(key):
             raise ValueError(f"a part can't be called {key!r}")
-        told[address(name, key)] = tuple(sorted(Capability(one) for one in capabilities))
+        told[key] = tuple(sorted(Capability(one) for one in capabilities))
     if not told:
         raise ValueError("it told no parts")
     return told
@@ -159,31 +168,26 @@ def _plain(report: Report, key: Key, value: object) -> None:
             report.add(key, Kind.VALUE, found=shown(value), expected="a text; dates and times go in quotes")
 
 
-class Unopenable(Exception):
-    """A connection can't be opened; its text says why, in a line."""
-
-
-def typed(connection: ConnectionConfig | Origin, plugins: Plugins) -> Config:
-    """The config struct that the device type's `open` takes. Raises Unopenable."""
+def typed(connection: ConnectionConfig, plugins: Plugins) -> Config:
+    """The config struct that the device type's `open` takes. Raises ConfigErrors: a stored one may be outdated."""
+    report = Report(f"the config of {connection.id}", {})
+    key: Key = ("connections", connection.id)
     kind = plugins.types.get(connection.type)
     if kind is None:
-        record = plugins.record(plugin_of(connection.type))
-        why = record.reason if record and record.reason else "no plugin that is installed has it"
-        raise Unopenable(f"device type {connection.type}: {why}")
-    name = connection.connection if isinstance(connection, Origin) else connection.id
-    report = Report("the stored config", {})
-    struct = Typing(report).struct(("connections", name), connection.table, kind.config)
-    if struct is None:
-        told = ConfigErrors(report.path, report.errors.values())
-        raise Unopenable("; ".join(error.brief for error in told.errors))
-    return struct
+        report.add((*key, "type"), Kind.PLUGIN, found=shown(connection.type), expected=plugins.reason(connection.type))
+    else:
+        struct = Typing(report).struct(key, connection.table, kind.config)
+        if struct is not None:
+            return struct
+    raise ConfigErrors(report.path, report.errors.values())
 
 
 def connection_from_origin(origin: Origin, plugins: Plugins) -> ConnectionConfig:
-    """A connection that may have left the config, as a claim remembers it. Raises Unopenable."""
-    struct = typed(origin, plugins)
+    """A connection that may have left the config, as a claim knows it; it provides nothing if it can't be opened."""
+    connection = ConnectionConfig(id=origin.connection, type=origin.type, table=dict(origin.table))
     try:
-        provides = provided(origin.connection, plugins.types[origin.type], struct)
-    except Exception as error:
-        raise Unopenable(f"its plugin failed: {type(error).__name__}: {error}") from error
-    return ConnectionConfig(id=origin.connection, type=origin.type, table=dict(origin.table), provides=provides)
+        provides = provided(plugins.types[origin.type], typed(connection, plugins))
+    except Exception:
+        log.debug("%s can't be opened", origin.connection, exc_info=True)
+        return connection
+    return replace(connection, provides=provides)

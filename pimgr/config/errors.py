@@ -14,6 +14,10 @@ Key = tuple[str | int, ...]
 """Where in the file: ("tiers", 0, "below") is `below` of the first tier."""
 
 
+CURE_INDENT = " " * 14
+"""Begins the further lines of a cure."""
+
+
 class Kind(StrEnum):
     """`plugin`: the text may be right, but a plugin that it names isn't there or doesn't work."""
 

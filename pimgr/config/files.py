@@ -11,7 +11,7 @@ from pimgr.api import Refused, Secret
 from pimgr.config.errors import ConfigErrors, Kind, Report
 from pimgr.config.house import LIMIT, HouseConfig, Parsed, examine, parse
 from pimgr.config.secrets import Secrets
-from pimgr.plugins import Plugins, plugin_of
+from pimgr.plugins import Plugins
 
 LAST_VALID = "last-valid.toml"
 
@@ -56,18 +56,18 @@ def check(path: Path, plugins: Plugins, secrets: Secrets) -> tuple[HouseConfig |
     return (None, errors) if errors.errors else (parsed.house, None)
 
 
-def plugins_named(*paths: Path) -> set[str]:
-    """Names of the plugins that these files' connections need, as far as they can be read: `run` loads no others."""
+def types_named(path: Path, state_dir: Path | None = None) -> set[str]:
+    """Device types that the config names, and the last valid one, as far as they can be read: `run` needs no others."""
     names: set[str] = set()
-    for path in paths:
+    for candidate in (path, *([state_dir / LAST_VALID] if state_dir else [])):
         try:
-            raw = tomli.loads(read(path))
+            raw = tomli.loads(read(candidate))
         except (ConfigErrors, ValueError, RecursionError):
             continue
         connections = raw.get("connections")
         for table in connections.values() if isinstance(connections, dict) else ():
             if isinstance(table, dict) and isinstance(table.get("type"), str):
-                names.add(plugin_of(table["type"]))
+                names.add(table["type"])
     return names
 
 

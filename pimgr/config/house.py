@@ -34,15 +34,17 @@ CLOUD_GAP_S = 900.0
 class HouseConfig(Frozen, kw_only=True):
     """The config, checked. Parts are named by address. `digest` tells two contents apart, not two layouts of one.
 
-    `unavailable`: connections whose plugin isn't there or fails; only a lenient reading has any.
+    `unavailable`: why connections provide nothing, since their plugins aren't there or fail; only a lenient reading has
+    any.
     """
 
-    policy: Policy
-    connections: tuple[ConnectionConfig, ...]
-    grid_sources: tuple[str, ...]
-    meters: tuple[str, ...]
-    notifiers: tuple[str, ...]
+    policy: Policy = Policy()
+    connections: tuple[ConnectionConfig, ...] = ()
+    grid_sources: tuple[str, ...] = ()
+    meters: tuple[str, ...] = ()
+    notifiers: tuple[str, ...] = ()
     grid_poll_s: float = 2.0
+    meter_poll_s: float = 10.0
     titles: dict[str, str] = {}
     unavailable: tuple[Unavailable, ...] = ()
     digest: str = ""
@@ -138,7 +140,7 @@ class _Reading:
             return None
         self.connections.read(self.top)
         good = self.connections.good
-        provides = {part: can for one in good.values() for part, can in one.provides.items()}
+        provides = {part: can for one in good.values() for part, can in one.parts.items()}
         parts = Parts(self.report, provides, self.connections.broken)
         grid, settle = self._grid(parts)
         sources, poll_s = grid
@@ -152,11 +154,12 @@ class _Reading:
             max_gap_s={source: self._max_gap_s(source, poll_s) for source in sources},
         )
         restore.close()
-        battery, meters = self._battery(parts, sources)
+        battery, meters, meter_poll_s = self._battery(parts, sources)
         mail = self.top.table("mail")
         notifiers = parts.several(mail, "to", NOTIFIER)
         mail.close()
         self.top.close()
+        lost = [ConnectionConfig(id=o.id, type=o.type, table={}) for o in self.connections.unavailable]
         policy = Policy(
             parts={part: self._part(part, parts, shedding) for part in parts.all(SHEDDABLE)},
             tiers=tuple(shedding.tiers),
@@ -167,11 +170,12 @@ class _Reading:
         )
         house = HouseConfig(
             policy=policy,
-            connections=tuple(good.values()),
+            connections=(*good.values(), *lost),
             grid_sources=sources,
             meters=meters,
             notifiers=parts.all(NOTIFIER) if notifiers is None else notifiers,
             grid_poll_s=poll_s,
+            meter_poll_s=meter_poll_s,
             titles=shedding.titles,
             unavailable=tuple(self.connections.unavailable),
         )
@@ -206,17 +210,18 @@ class _Reading:
         grid.close()
         return (sources or (), poll_s), (confirm_s, settle_s)
 
-    def _battery(self, parts: Parts, sources: tuple[str, ...]) -> tuple[BatteryPolicy, tuple[str, ...]]:
+    def _battery(self, parts: Parts, sources: tuple[str, ...]) -> tuple[BatteryPolicy, tuple[str, ...], float]:
         table = self.top.table("battery")
         usual = BatteryPolicy()
         capacity = table.get("capacity", WATT_HOURS, usual.capacity)
         load = table.get("assumed_load", WATTS, usual.assumed_load)
+        poll_s = table.get("poll", duration(0.5, 600.0, "10s"), 10.0)
         meters = parts.several(table, "meters", METER)
         table.close()
         if meters is None:
             every = parts.all(METER)
             meters = tuple(sorted(every, key=lambda part: sources.index(part) if part in sources else len(sources)))
-        return BatteryPolicy(capacity=WattHours(capacity), assumed_load=Watts(load)), meters
+        return BatteryPolicy(capacity=WattHours(capacity), assumed_load=Watts(load)), meters, poll_s
 
     def _type(self, part: str) -> DeviceType[object]:  # type: ignore[type-var]
         return self.plugins.types[self.connections.good[part.partition("/")[0]].type]

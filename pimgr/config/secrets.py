@@ -16,6 +16,11 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _LIMIT = 65536
 
 
+def secrets_folder(config: Path) -> Path:
+    """The folder of secrets beside a config file: /etc/pimgr/secrets for /etc/pimgr/pimgr.toml."""
+    return config.parent / "secrets"
+
+
 class Secrets:
     """Texts by reference. They are read anew each time, so a changed password needs no restart, and never printed."""
 

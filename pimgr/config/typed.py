@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
 from pimgr.api import Config, Secret
-from pimgr.config.errors import Key, Kind, Report, did_you_mean, listed, shown
-from pimgr.config.secrets import FOLDER, NAME
+from pimgr.config.errors import CURE_INDENT, Key, Kind, Report, did_you_mean, listed, shown
+from pimgr.config.secrets import NAME, secrets_folder
 from pimgr.text import safe
 
 SecretUses = dict[Key, str]
@@ -76,13 +77,15 @@ class Typing:
     def _literal(self, key: Key) -> None:
         """A password in the file: backups, screens and questions to a forum would show it."""
         name = re.sub(r"[^a-z0-9-]+", "-", "-".join(str(bit) for bit in key[1:]).lower()).strip("-") or "password"
+        file = secrets_folder(Path(self.report.path)) / name
         self.report.add(
             key,
             Kind.SECRET,
             found="a text (not shown: it may be a password)",
             expected=f'{{ secret = "{name}" }}: secrets stay out of this file',
-            cure=f"`sudo install -m 600 -o pimgr /dev/stdin {FOLDER}/{name}`, type it there, Enter, Ctrl-D; then\n"
-            f'              write here {key[-1]} = {{ secret = "{name}" }}',
+            cure=f"move it: say `sudo install -m 600 -o pimgr /dev/stdin {safe(str(file))}`,\n"
+            f"{CURE_INDENT}type the secret, Enter, Ctrl-D; then write here\n"
+            f'{CURE_INDENT}{safe(str(key[-1]))} = {{ secret = "{name}" }}',
         )
 
     def _references(self, key: Key, value: object) -> None:

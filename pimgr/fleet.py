@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from pimgr.api import Capability
 from pimgr.board import Board
 from pimgr.clock import Clock
-from pimgr.config import ConfigErrors, ConnectionConfig, typed
+from pimgr.config import ConfigErrors, ConnectionConfig, HouseConfig, typed
 from pimgr.connections import READ, ConnectionTask, Device, Watcher
 from pimgr.context import HostContext, SecretSource
 from pimgr.journal import Journal
-from pimgr.plugins import Plugins
+from pimgr.plugins import Plugins, plugin_of
 from pimgr.rates import Schedule, poll_s
 from pimgr.snapshot import ConnectionLine
 
@@ -51,17 +51,31 @@ class Fleet:
         self.tasks: dict[str, ConnectionTask] = {}
         self._running: dict[str, _Running] = {}
         self._missing: dict[str, ConnectionLine] = {}
-        self._quick = False
+        self._rates: dict[Capability, float] = {}
 
-    async def apply(self, wanted: Iterable[ConnectionConfig], plugins: Plugins, grid_poll_s: float) -> None:
-        """Run exactly these connections: unchanged ones go on undisturbed, changed ones are closed and opened anew."""
-        wanted = list(wanted)
-        keep = {c.id for c in wanted if c.id in self._running and self._running[c.id].config == c}
+    async def apply(
+        self, wanted: Iterable[ConnectionConfig], plugins: Plugins, config: HouseConfig, banned: Mapping[str, str]
+    ) -> None:
+        """Run exactly these connections: unchanged ones go on undisturbed, changed ones are closed and opened anew.
+
+        `banned`: plugins that are left out, with the reason.
+        """
+        wanted, rates = list(wanted), {
+            Capability.GRID_SOURCE: config.grid_poll_s,
+            Capability.SITE_METER: config.meter_poll_s,
+        }
+        same = rates == self._rates
+        keep = {c.id for c in wanted if same and c.id in self._running and self._running[c.id].config == c}
+        self._rates = rates
         await self._stop([id for id in self._running if id not in keep])
-        self._missing.clear()
-        for config in wanted:
-            if config.id not in keep:
-                self._start(config, plugins, grid_poll_s)
+        self._missing = {
+            u.id: ConnectionLine(id=u.id, type=u.type, health="not loaded", reason=u.reason) for u in config.unavailable
+        }
+        for connection in wanted:
+            if plugin_of(connection.type) in banned:
+                self._miss(connection, banned[plugin_of(connection.type)])
+            elif connection.id not in keep:
+                self._start(connection, plugins, rates)
         self.tasks.clear()
         self.tasks.update({part: r.task for r in self._running.values() for part in _parts(r)})
         self.ground.board.forget_all_but(set(self.tasks))
@@ -93,7 +107,7 @@ class Fleet:
 
     # ------------------------------------------------------------------------------------------------------- inside
 
-    def _start(self, config: ConnectionConfig, plugins: Plugins, grid_poll_s: float) -> None:
+    def _start(self, config: ConnectionConfig, plugins: Plugins, rates: dict[Capability, float]) -> None:
         type_ = plugins.types.get(config.type)
         if type_ is None:
             self._miss(config, plugins.reason(config.type))
@@ -110,14 +124,14 @@ class Fleet:
             id=config.id, type=type_, config=own, provides=provides, context=context, importer=ground.importer
         )
         slots = {
-            (device.part(key), capability): grid_poll_s
-            if capability is Capability.GRID_SOURCE and not type_.cloud
-            else poll_s(capability, dict(type_.poll_s), type_.cloud)
+            (device.part(key), capability): poll_s(
+                capability, {**({} if type_.cloud else rates), **type_.poll_s}, type_.cloud
+            )
             for key, what in provides.items()
             for capability in sorted(what)
             if capability in READ
         }
-        schedule = Schedule(slots, lambda: ground.clock.now().mono_s, type_.floor_s, self._quick)
+        schedule = Schedule(slots, lambda: ground.clock.now().mono_s, type_.floor_s)
         task = ConnectionTask(device, ground.board, ground.watcher, schedule)
         self._running[config.id] = _Running(config, task, asyncio.create_task(self._run(task), name=config.id))
 

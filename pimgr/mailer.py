@@ -54,19 +54,16 @@ class Mailer:
     async def _deliver(self) -> bool:
         """Send everything that waits, oldest first; stops at the first that isn't taken, so that the order is kept."""
         for mail in await self.journal.pending_mail():
-            message = Message(
-                key=mail.key, severity=mail.severity, subject=mail.subject, text=mail.text, written=mail.written
-            )
             for notifier in self.notifiers():
                 if (mail.key, notifier) in self._taken:
                     continue
-                error = await self._send(notifier, message)
+                error = await self._send(notifier, mail.message)
                 if error is not None:
                     log.warning("mail %s not sent: %s", safe(mail.key), safe(str(error)))
                     await self.journal.mail_failed(mail.key, str(error))
                     return False
                 self._taken.add((mail.key, notifier))
-            await self.journal.mail_done(mail.key)
+            await self.journal.mail_done(mail.key, self.clock.now().instant)
             self._taken = {t for t in self._taken if t[0] != mail.key}
         return True
 

@@ -15,7 +15,7 @@ from typing import Any
 from pimgr import config as configs
 from pimgr import plugins as plugin_loading
 from pimgr import snapshot
-from pimgr.api import Now, Severity
+from pimgr.api import Instant, Now, Severity
 from pimgr.board import CLOUD_GAP_S, Board
 from pimgr.clock import Clock, SystemClock
 from pimgr.compose import compose
@@ -23,19 +23,22 @@ from pimgr.config import ConfigErrors, ConnectionConfig, HouseConfig
 from pimgr.control import Control, Reply, Request
 from pimgr.dispatch import Dispatcher, Fence
 from pimgr.fleet import Fleet, Ground
-from pimgr.journal import AlreadyRunning, Journal, Record
+from pimgr.journal import AlreadyRunning, Journal, NewerJournal, Record
 from pimgr.loop import Loop, Wiring
 from pimgr.mailer import Mailer
 from pimgr.notify import Systemd
-from pimgr.plugins import Plugins
+from pimgr.plugins import Plugins, plugin_of
 from pimgr.policy.claims import resume
 from pimgr.policy.model import Decision, Forget, GiveBack, Inputs, Notice
+from pimgr.stall import StallWatch, switched_off
 from pimgr.telemetry import Telemetry
 from pimgr.text import safe
 from pimgr.worker import Worker
 
 log = logging.getLogger(__name__)
 
+PROBE_S = 30.0
+MEASURE_S = 60.0
 EXIT_OK, EXIT_DIED, EXIT_RUNNING, EXIT_CONFIG = 0, 70, 75, 78
 
 
@@ -70,6 +73,9 @@ async def _run(options: Options) -> int:
     except AlreadyRunning as error:
         log.error("%s", error)
         return EXIT_RUNNING
+    except NewerJournal as error:
+        log.error("%s", error)
+        return EXIT_CONFIG
     try:
         supervisor = Supervisor(options, journal)
         try:
@@ -96,6 +102,7 @@ class Supervisor:
         self.config = HouseConfig()
         self.board = Board(self.clock)
         self.decided: tuple[Now, Inputs, Decision] | None = None
+        self._measured: Instant | None = None
         self.stop = asyncio.Event()
         self._errands: set[asyncio.Future[object]] = set()
 
@@ -104,7 +111,7 @@ class Supervisor:
     async def prepare(self) -> None:
         """Read the config (or the last valid one) and put the tasks together. Raises ConfigErrors when there is none."""
         options = self.options
-        self.plugins = self._load_plugins(configs.types_named(options.config, options.state))
+        self.plugins = self._load_plugins()
         self.config, problem = configs.load_or_last_valid(options.config, options.state, self.plugins)
         if problem:
             self._worry("config", "The config is invalid; the last valid one is in force", problem)
@@ -131,30 +138,44 @@ class Supervisor:
             look=self.fleet.look,
             after=self._after,
         )
-        self.loop = Loop(wiring, resume(self.journal.state), self.config.policy)
+        self.loop = Loop(wiring, resume(self.journal.state, self.clock.now()), self.config.policy)
         await self._settle_in()
 
-    def _load_plugins(self, types: set[str]) -> Plugins:
+    def _load_plugins(self) -> Plugins:
         """The plugins that the config names, and those that an owed claim needs."""
-        owed = {claim.origin.type for claim in self.journal.state.claims}
-        return plugin_loading.load({t.partition(".")[0] for t in types | owed}, self.options.extra)
+        owed = {claim.origin.type for claim in self.journal.state.claims + self.journal.state.questions}
+        named = {plugin_of(type_) for type_ in configs.types_named(self.options.config, self.options.state) | owed}
+        return plugin_loading.load(named, self.options.extra)
 
     async def _settle_in(self) -> None:
         """Make board and connections those of the present config, and of what is owed to parts that left it."""
         config = self.config
         self.board.grid_gap_s = {s: config.policy.timing.max_gap_s.get(s, CLOUD_GAP_S) for s in config.grid_sources}
         self.board.meters = config.meters
-        await self.fleet.apply([*config.connections, *self._owed_connections()], self.plugins, config.grid_poll_s)
+        await self.fleet.apply([*config.connections, *self._owed_connections()], self.plugins, config, self._banned())
         for record in self.plugins.records:
             if record.status == "failed":
                 self._worry(f"plugin {record.name}", f"The plugin {record.name} does not load", record.reason)
 
+    def _banned(self) -> dict[str, str]:
+        """Plugins that hung the box twice within an hour, with where; never one that a grid source needs."""
+        sources = {c.type for c in self.config.connections if set(c.parts) & set(self.config.grid_sources)}
+        needed = {plugin_of(type_) for type_ in sources}
+        off = switched_off(self.options.state, self.clock.now().wall)
+        banned = {plugin: why for plugin, why in off.items() if plugin not in needed}
+        for plugin, why in banned.items():
+            self._worry(f"hang {plugin}", f"The plugin {plugin} is switched off", why)
+        return banned
+
+    def _packages(self) -> dict[str, str]:
+        """The code of each loaded plugin, by top-level package: to name one that hangs."""
+        return {t.open.__module__.partition(".")[0]: plugin_of(name) for name, t in self.plugins.types.items()}
+
     def _owed_connections(self) -> list[ConnectionConfig]:
         known = {c.id for c in self.config.connections}
-        claims = self.loop.state.claims + self.loop.state.questions
+        claims = self.journal.state.claims + self.journal.state.questions
         origins = {c.origin.connection: c.origin for c in claims if c.origin.connection not in known}
-        found = [configs.connection_from_origin(origin, self.plugins) for origin in origins.values()]
-        return [connection for connection in found if connection is not None]
+        return [configs.connection_from_origin(origin, self.plugins) for origin in origins.values()]
 
     def _notifiers(self) -> tuple[str, ...]:
         return () if self.options.dry_run else self.config.notifiers
@@ -172,9 +193,11 @@ class Supervisor:
             "control": Control(self.options.run, self.handle).run,
             "mail": self.mailer.run,
             "telemetry": self.telemetry.run,
+            "journal": self._probe,
+            "stall watch": StallWatch(self.options.state, self._packages()).run,
         }
         tasks = [asyncio.create_task(start(), name=name) for name, start in critical.items()]
-        stopped = asyncio.create_task(self.stop.wait(), name="stop")
+        stopped = asyncio.ensure_future(self.stop.wait())
         try:
             await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
             died = [task for task in tasks if task.done()]
@@ -183,9 +206,10 @@ class Supervisor:
             return EXIT_DIED if died else EXIT_OK
         finally:
             self.systemd.stopping()
-            for task in (*tasks, stopped):
+            stopped.cancel()
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait([*tasks, stopped], timeout=5.0)
+            await asyncio.wait(tasks, timeout=5.0)
             await self.fleet.close()
             await self.telemetry.close()
 
@@ -196,14 +220,24 @@ class Supervisor:
     def arrived(self, part: str, grid: bool) -> None:
         self.loop.arrived(part, grid)
 
+    async def _probe(self) -> None:
+        """While the disk fails, ask it again now and then; what was only promised is then written down."""
+        while True:
+            await asyncio.sleep(PROBE_S)
+            if self.journal.degraded and await self.journal.probe(self.clock.now()):
+                self._healed()
+
+    def _healed(self) -> None:
+        self.trouble.pop("journal", None)
+        log.info("journal: writing again")
+
     async def _commit(self, record: Record) -> int:
         was = self.journal.degraded
         seq = await self.journal.commit(record)
         if self.journal.degraded and not was:
             self._worry("journal", "The memory card does not take what pimgr writes", self.journal.degraded)
         elif was and not self.journal.degraded:
-            self.trouble.pop("journal", None)
-            log.info("journal: writing again")
+            self._healed()
         return seq
 
     def _after(self, now: Now, inputs: Inputs, decision: Decision) -> None:
@@ -213,8 +247,7 @@ class Supervisor:
             log.info("%s", safe(event.text))
         if decision.notices:
             self.mailer.nudge()
-        if inputs.site is not None:
-            self.telemetry.note(inputs.site)
+        self._measure(inputs)
         view = compose(self, now, inputs, decision)
         try:
             snapshot.publish(self.options.run, view)
@@ -222,6 +255,13 @@ class Supervisor:
             log.warning("the snapshot can't be written: %s", error)
         self.systemd.decided(view.headline)
         self.systemd.beat()
+
+    def _measure(self, inputs: Inputs) -> None:
+        """A point a minute of what the meters say is enough for curves, and for estimates after a restart."""
+        site = inputs.site
+        if site is not None and (self._measured is None or site.at.since(self._measured) >= MEASURE_S):
+            self._measured = site.at
+            self.telemetry.note(site)
 
     def _worry(self, key: str, subject: str, text: str) -> None:
         """Something of pimgr itself isn't well: shown until it is, and mailed once."""
@@ -247,7 +287,7 @@ class Supervisor:
             case "forget" if self._has_claim(request.part):
                 self.loop.told(Forget(request.part))
                 return Reply(True, f"{request.part}: written off")
-            case "give back" if any(q.part == request.part for q in self.loop.state.questions):
+            case "give back" if any(q.part == request.part for q in self.journal.state.questions):
                 self.loop.told(GiveBack(request.part))
                 return Reply(True, f"{request.part}: will be given back")
             case "forget" | "give back":
@@ -256,7 +296,7 @@ class Supervisor:
                 return Reply(False, f"unknown request {request.do!r}")
 
     def _has_claim(self, part: str) -> bool:
-        return any(c.part == part for c in self.loop.state.claims + self.loop.state.questions)
+        return any(c.part == part for c in self.journal.state.claims + self.journal.state.questions)
 
     async def _reload(self) -> Reply:
         """Swap in the config file between two ticks; an invalid one is refused, and the present one stays."""
@@ -277,7 +317,7 @@ class Supervisor:
 
     def _read_config(self) -> tuple[Plugins, HouseConfig]:
         options = self.options
-        plugins = self._load_plugins(configs.types_named(options.config, options.state))
+        plugins = self._load_plugins()
         config = configs.load(options.config, plugins)
         configs.keep_valid(options.config.read_text(encoding="utf-8"), options.state)
         return plugins, config

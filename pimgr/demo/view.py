@@ -1,0 +1,126 @@
+"""What a person watches while the rehearsal runs: the house as it is, what pimgr says, and the last things on the wire."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from pimgr.demo.plan import Plan
+from pimgr.demo.score import COMMANDS, Score, part_of
+from pimgr.house import House
+from pimgr.text import safe
+
+STYLE = {"on": "green", "up": "green", "off": "red", "shutting down": "yellow", "booting": "yellow"}
+
+
+class View(Protocol):
+    """Where the rehearsal is shown."""
+
+    def show(self, status: str) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Lines:
+    """For logs and pipes: one line for each thing that happens."""
+
+    def __init__(self, house: House, out: Callable[[str], None]) -> None:
+        self.house, self.out = house, out
+        self._seen, self._status = 0, ""
+        self._began = time.monotonic()
+
+    def show(self, status: str) -> None:
+        entries = list(self.house.wire)
+        for entry in entries[self._seen :]:
+            if entry.what in (*COMMANDS, "person", "mail") or (entry.what == "truth" and entry.device == "house"):
+                self.say(f"{entry.what:9} {safe(part_of(entry)):12} {safe(entry.value)}")
+        self._seen = len(entries)
+        if status != self._status:
+            self._status = status
+            self.say(f"pimgr says {safe(status)}")
+
+    def say(self, text: str) -> None:
+        self.out(f"{time.monotonic() - self._began:6.2f} s  {text}")
+
+    def close(self) -> None:
+        pass
+
+
+class Screen:
+    """For a terminal: redrawn four times a second."""
+
+    def __init__(self, house: House, plan: Plan, console: Console) -> None:
+        self.house, self.plan = house, plan
+        self._said: list[str] = []
+        self._began = time.monotonic()
+        self._live = Live(console=console, refresh_per_second=4, transient=False)
+        self._live.start()
+
+    def show(self, status: str) -> None:
+        self._live.update(Group(self._top(status), self._parts(), self._wire()))
+
+    def say(self, text: str) -> None:
+        self._said.append(f"{time.monotonic() - self._began:5.1f} s  {text}")
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def _top(self, status: str) -> Panel:
+        state = self.house.state()
+        grid = "connected" if state.connected else "ISLANDED"
+        flow = f"grid {grid} ({safe(state.grid)})   battery {state.charge:.0f} %   load {state.load_w:.0f} W"
+        lines = [Text(flow, style="bold red" if not state.connected else "bold green"), Text(f"pimgr: {safe(status)}")]
+        lines += [Text(line, style="cyan") for line in self._said[-3:]]
+        return Panel(Group(*lines), title="house in a box")
+
+    def _parts(self) -> Table:
+        tiers = {part: tier.name for tier in self.plan.tiers for part in tier.loads}
+        tiers |= dict.fromkeys(self.plan.never_shed, "never shed")
+        table = Table("part", "is", "W", "tier", box=None)
+        state = self.house.state()
+        rows = [(load.id, "on" if load.on else "off", load.watts) for load in state.loads]
+        rows += [(host.id, str(host.phase), host.watts) for host in state.hosts]
+        for name, is_, watts in rows:
+            style = STYLE.get(is_, "")
+            table.add_row(safe(name), Text(is_, style=style), f"{watts:.0f}", tiers.get(name, ""))
+        return table
+
+    def _wire(self) -> Panel:
+        commands = [e for e in self.house.wire if e.what in (*COMMANDS, "person", "mail")]
+        lines = [f"{e.what:9} {safe(part_of(e)):12} {safe(e.value)}" for e in commands[-6:]]
+        return Panel(Text("\n".join(lines) or "nothing yet"), title="on the wire")
+
+
+def scorecard(console: Console, plan: Plan, score: Score) -> None:
+    """The end of the rehearsal, for a person."""
+    table = Table("what", "measured", "allowed", title="Scorecard, from the house's wire log", title_justify="left")
+    table.add_row("grid gone to first command", _s(score.detection_s), f"{plan.detection_limit_s:g} s")
+    for tier in score.tiers:
+        table.add_row(f"tier {tier.name}: last load off", _s(tier.last_s), f"{tier.limit_s:g} s")
+    table.add_row("owed, and given back", f"{len(score.given_back)} of {len(score.owed)}", "all")
+    table.add_row("wrong restores", str(len(score.wrong_restores)), "0")
+    table.add_row("commands at a wrong time", str(len(score.untimely)), "0")
+    table.add_row("parts switched to and fro", str(len(score.twice)), "0")
+    table.add_row("supervisor killed (SIGKILL)", "once" if score.killed else "never", "once")
+    table.add_row("mails arrived", str(score.mails), "1 or more")
+    console.print(table)
+    console.print("Settings that differ from the defaults:")
+    for line in plan.differences():
+        console.print(f"  - {line}", highlight=False)
+    for failure in score.failures:
+        console.print(f"FAILED: {safe(failure)}", style="bold red", highlight=False, markup=False)
+    if not score.failures:
+        console.print("Everything that was taken, and nothing else, was given back.", style="bold green")
+
+
+def _s(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{seconds:.2f} s"

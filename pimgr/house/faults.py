@@ -78,7 +78,7 @@ class FaultTimes(Config):
     drip_s: Annotated[float, Meta(gt=0.0, le=3600.0)] = 1.0
 
 
-class LineEnded(ConnectionError):  # noqa: N818 - says the thing
+class LineEnded(ConnectionError):
     """The connection is over, by the other side or by a fault. A server lets it pass."""
 
 

@@ -53,7 +53,10 @@ class HouseState(Frozen):
 
 
 class House:
-    """A house to rehearse with. Everything listens on 127.0.0.1 only, while the house is entered."""
+    """A house to rehearse with. Everything listens on 127.0.0.1 only, while the house is entered.
+
+    It belongs to the event loop that entered it: call its methods there, not from another thread.
+    """
 
     def __init__(self, spec: HouseSpec) -> None:
         """Raises SpecError where the spec names what isn't in it."""
@@ -213,6 +216,10 @@ class House:
         """The meters call fails, and nothing else."""
         for name in self._named(device, "gateway"):
             self._extras[name].meters_broken = broken
+
+    def authorize(self, device: str, public_key: str) -> None:
+        """An SSH host lets one more key in: a line "ssh-ed25519 AAAA..."."""
+        self._extras[device].authorize(public_key)
 
     def new_identity(self, device: str) -> None:
         """A gateway shows another certificate, an SSH host another key, to every connection from now on."""

@@ -105,12 +105,13 @@ class Plug:
             return msgspec.json.encode({"err_code": -10, "err_msg": "json format error"})
         children = asked.pop("context", {}).get("child_ids")
         parts = list(self._parts.values())
-        if children:
+        if isinstance(children, list) and children:
             parts = [self._parts[child] for child in children if child in self._parts]
         said: dict[str, Any] = {}
         for module, commands in asked.items():
             said[module] = {
-                command: self._one(module, command, arguments or {}, parts) for command, arguments in commands.items()
+                command: self._one(module, command, given if isinstance(given, dict) else {}, parts)
+                for command, given in commands.items()
             }
             if not any(known == module for known, _ in COMMANDS) and module != "system":
                 said[module] = _NO_MODULE

@@ -74,9 +74,10 @@ class Host:
         self._known.add(asyncssh.import_public_key(public_key).public_data)
 
     def knows(self, user: str, key: asyncssh.SSHKey) -> bool:
-        """Whether this user may log in with this key; the answer is logged."""
+        """Whether this user may log in with this key; a no is logged."""
         known = user == self.spec.user and key.public_data in self._known
-        self.note("login", "ok" if known else "refused", f"user {user}")
+        if not known:
+            self.note("login", "refused", f"user {user}")
         return known
 
     def note(self, what: str, value: str, raw: str) -> None:
@@ -139,6 +140,9 @@ class _Door(asyncssh.SSHServer):
     def public_key_auth_supported(self) -> bool:
         return True
 
+    def auth_completed(self) -> None:
+        self._host.note("login", "ok", f"user {self._host.spec.user}")
+
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         return self._host.knows(username, key)
 
@@ -151,7 +155,10 @@ class Wake(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         machine = self._host.machine
-        if self._house.gate(self._host.spec.id).set_by_hand is Fault.DEAD or not machine.powered:
+        if self._house.gate(self._host.spec.id).set_by_hand is Fault.DEAD:
+            return
+        if not machine.powered:
+            self._host.note("refused", "wake", "no power")
             return
         if data[:102] != magic_packet(self._host.spec.mac):
             self._host.note("refused", "wake", f"{len(data)} bytes that are not its magic packet")

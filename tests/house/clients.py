@@ -1,4 +1,4 @@
-"""Clients of twenty lines, written from the protocols, so that the house is not tested by the libraries it must not know."""
+"""Clients of twenty lines, written from the protocols: the house is not tested by the libraries it must not know."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def relay(on: bool, *children: str) -> dict[str, Any]:
     return {"context": {"child_ids": list(children)}, **request} if children else request
 
 
-SYSINFO = {"system": {"get_sysinfo": {}}}
+SYSINFO: dict[str, Any] = {"system": {"get_sysinfo": {}}}
 
 
 class Browser:

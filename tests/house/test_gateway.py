@@ -52,8 +52,16 @@ def test_the_charge_is_raw_and_the_powers_have_their_signs() -> None:
 
 @pytest.mark.parametrize(
     "status",
-    ["SystemGridConnected", "SystemIslandedActive", "SystemIslandedReady", "SystemTransitionToGrid"]
-    + ["SystemTransitionToIsland", "SystemMicroGridFaulted", "SystemWaitForUser", "SystemOnTheMoon", ""],
+    [
+        "SystemGridConnected",
+        "SystemIslandedActive",
+        "SystemIslandedReady",
+        "SystemTransitionToGrid",
+        "SystemTransitionToIsland",
+        "SystemMicroGridFaulted",
+        "SystemWaitForUser",
+        "SystemOnTheMoon",
+    ],
 )
 def test_any_grid_status_is_said_as_it_was_given(status: str) -> None:
     async def scene() -> None:

@@ -112,7 +112,17 @@ def test_one_connection_carries_many_requests() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"not json", b"[]", b"{}", b'{"system": 3}', b'{"system": {"set_relay_state": {"state": 7}}}']
+    "text",
+    [
+        b"not json",
+        b"[]",
+        b"{}",
+        b'{"system": 3}',
+        b'{"system": {"set_relay_state": {"state": 7}}}',
+        b'{"system": {"set_relay_state": 0}}',
+        b'{"context": {"child_ids": 3}, "system": {"set_relay_state": {}}}',
+        b'{"system": {"set_relay_state": {"state": [0]}}}',
+    ],
 )
 def test_a_foolish_request_switches_nothing_and_is_answered(text: bytes) -> None:
     async def scene() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
+
+import msgspec
 
 from pimgr.api import Grid, GridReading, HostReading, LoadReading, Reading, SiteReading, replace
 from pimgr.clock import Clock
@@ -26,6 +30,23 @@ FUTURE_S = 2.0
 SITE_FRESH_S = 60.0
 SITE_FRESH_CLOUD_S = 900.0
 CLOUD_GAP_S = 900.0
+RAW_LENGTH = 100
+"""Longest words of a gateway, or boot id, that are kept: they go into the journal and before people's eyes."""
+
+Known = GridReading | SiteReading | LoadReading | HostReading
+
+
+def plain(reading: Reading) -> Known | None:
+    """The reading with every field of the type that it should have; None if it isn't that.
+
+    Constructors don't validate, so a plugin may put a text where a number belongs; what doesn't survive msgpack would
+    break the journal later.
+    """
+    try:
+        known: Known = msgspec.msgpack.decode(msgspec.msgpack.encode(reading), type=Known)
+    except (TypeError, ValueError, OverflowError, RecursionError):  # msgspec's own errors are ValueErrors
+        return None
+    return known
 
 
 def implausible(reading: Reading, clock: Clock) -> str:
@@ -34,10 +55,12 @@ def implausible(reading: Reading, clock: Clock) -> str:
         value = getattr(reading, name, None)
         if value is not None and not finite_and_in_range(value, low, high):
             return f"says {name} = {value}, which no house has ({low:g} to {high:g})"
-    now = clock.now()
-    if reading.at.boot == now.boot and reading.at.mono_s > now.mono_s + FUTURE_S:
-        return "gave a reading from the future"
-    return ""
+    if isinstance(reading, HostReading) and len(reading.boot_id or "") > RAW_LENGTH:
+        return "gave a boot id that is far too long"
+    now, at = clock.now(), reading.at
+    if at.boot != now.boot or not (isfinite(at.mono_s) and isfinite(at.wall)):
+        return "gave a reading that is not dated by pimgr's clock"
+    return "gave a reading from the future" if at.mono_s > now.mono_s + FUTURE_S else ""
 
 
 @dataclass
@@ -57,17 +80,20 @@ class Board:
 
     def put(self, part: str, reading: Reading) -> str:
         """Take a reading; gives the reason where it is refused, "" otherwise."""
-        problem = implausible(reading, self.clock)
+        known = plain(reading)
+        if known is None:
+            return f"gave a {type(reading).__name__} with fields of the wrong type"
+        problem = implausible(known, self.clock)
         if problem:
             return problem
-        reading = replace(reading, source=part)
-        if isinstance(reading, GridReading):
-            self._put_grid(part, reading)
-        elif isinstance(reading, SiteReading):
-            self._site[part] = reading
-        elif isinstance(reading, LoadReading | HostReading):
-            steady = self._views[part].steady_since if part in self._views else None
-            self._views[part] = PartView(reading=reading, steady_since=steady or reading.at)
+        match known:
+            case GridReading():
+                self._put_grid(part, replace(known, source=part, raw=known.raw[:RAW_LENGTH]))
+            case SiteReading():
+                self._site[part] = replace(known, source=part)
+            case LoadReading() | HostReading():
+                steady = self._views[part].steady_since if part in self._views else None
+                self._views[part] = PartView(reading=replace(known, source=part), steady_since=steady or known.at)
         return ""
 
     def fail(self, part: str, fault: str) -> None:
@@ -79,7 +105,7 @@ class Board:
         """This grid source did not answer: the next one in the chain is believed at once."""
         self._grid.pop(source, None)
 
-    def remember(self, readings: dict[str, Reading]) -> None:
+    def remember(self, readings: Mapping[str, Reading]) -> None:
         """What was known before the start, with its original age. It is shown and estimated from, never acted on."""
         for part, reading in readings.items():
             if isinstance(reading, SiteReading):
@@ -93,8 +119,7 @@ class Board:
 
     def _put_grid(self, part: str, reading: GridReading) -> None:
         self._grid[part] = reading
-        best = self._best_grid()
-        if best is None or best == part:
+        if self._best_grid() == part:
             self._grid_new.append(reading)
 
     def _best_grid(self) -> str | None:
@@ -110,15 +135,23 @@ class Board:
         return new
 
     def site(self) -> SiteReading | None:
-        """The first meter that answered lately, else the newest reading there is, of whatever age."""
+        """The first meter that told the charge lately, else the newest reading there is, of whatever age.
+
+        What this boot measured is newer than anything remembered: the wall clock may be years behind after a blackout.
+        """
         now = self.clock.now()
         for meter in self.meters:
             reading = self._site.get(meter)
             gap = SITE_FRESH_CLOUD_S if self.grid_gap_s.get(meter, 0.0) >= CLOUD_GAP_S else SITE_FRESH_S
             if reading and reading.at.boot == now.boot and now.since(reading.at) <= gap and reading.charge is not None:
                 return reading
-        return max(self._site.values(), key=lambda r: r.at.wall, default=None)
+        return max(self._site.values(), key=lambda r: _newness(r, now.boot), default=None)
 
     def views(self) -> dict[str, PartView]:
         """Every switched load and host, as the policy sees it."""
         return dict(self._views)
+
+
+def _newness(reading: Reading, boot: str) -> tuple[bool, float]:
+    at = reading.at
+    return (True, at.mono_s) if at.boot == boot else (False, at.wall)

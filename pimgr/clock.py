@@ -19,7 +19,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """CLOCK_BOOTTIME, UTC and the kernel's boot id. `battery_backed`: the config says that a real-time clock is fitted."""
+    """CLOCK_BOOTTIME, UTC and the kernel's boot id. `battery_backed`: the config says that it has a real-time clock."""
 
     def __init__(self, *, battery_backed: bool = False) -> None:
         self._boot = BOOT_ID.read_text(encoding="ascii").strip().replace("-", "")[:12]

@@ -1,19 +1,18 @@
-"""One task a connection: it owns open, every call and close, polls at its own rate, and takes requests from a mailbox.
+"""One task a connection: it polls at its own rate, and takes requests from a mailbox.
 
-A request pre-empts a poll; a newer request replaces an older one for the same aspect; a call that passed its deadline, or
-was cut short, closes the connection, which is opened again for the next one. Nothing that a device does gets past here but
-readings, outcomes and a reason.
+A request pre-empts a poll; a newer request replaces an older one for the same aspect; a call that passed its deadline,
+or was cut short, closes the connection, which is opened again for the next one. Nothing that a device does gets past
+here but readings, outcomes and a reason.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-import logging
 import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,28 +23,30 @@ from pimgr.api import (
     DeviceError,
     DeviceType,
     Garbled,
-    Instant,
-    Part,
+    GridReading,
+    HostReading,
+    LoadReading,
     Reading,
+    Refused,
+    SiteReading,
     Unreachable,
     Unsupported,
 )
 from pimgr.board import Board
 from pimgr.context import HostContext
+from pimgr.health import LIBRARY, Health, Troubles, requests
+from pimgr.link import CANCEL_S, CLOSE_S, Link, Overdue
 from pimgr.rates import Schedule
-from pimgr.text import safe
 
-log = logging.getLogger(__name__)
-
-CLOSE_S = 2.0
-"""What closing may take; then it is left behind."""
-CANCEL_S = 1.0
-"""What a cancelled call may take to end."""
+FACT_LENGTH = 500
+"""Longest text that is taken over from a plugin's error: it goes into the journal and the snapshot."""
+REST_S = 0.001
+"""The shortest rest: a timer may fire a little before the poll is due by the other clock."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One call to make: `key` names the aspect, so that a newer wish replaces an older one; `done` hears how it went."""
+    """One call to make: `key` names the aspect, so that a newer wish replaces an older; `done` hears how it went."""
 
     key: str
     part: str
@@ -60,15 +61,6 @@ class Watcher(Protocol):
     """Who hears of what arrived."""
 
     def arrived(self, part: str, grid: bool) -> None: ...
-
-
-@dataclass(frozen=True)
-class Health:
-    """How a connection, or one thing that it reads, is doing, for people."""
-
-    state: str
-    reason: str
-    since: Instant | None
 
 
 @dataclass(kw_only=True)
@@ -97,6 +89,12 @@ READ = {
     Capability.LOAD: "read_load",
     Capability.HOST: "read_host",
 }
+READING: dict[Capability, type[Reading]] = {
+    Capability.GRID_SOURCE: GridReading,
+    Capability.SITE_METER: SiteReading,
+    Capability.LOAD: LoadReading,
+    Capability.HOST: HostReading,
+}
 
 
 class ConnectionTask:
@@ -104,11 +102,11 @@ class ConnectionTask:
 
     def __init__(self, device: Device, board: Board, watcher: Watcher, schedule: Schedule) -> None:
         self.device, self.board, self.watcher, self.schedule = device, board, watcher, schedule
-        self._troubles: dict[str, Health] = {}
-        self._answered = False
+        self._troubles = Troubles()
+        self._no_library = ""
         self._mail: dict[str, Request] = {}
         self._wake = asyncio.Event()
-        self._open: tuple[AbstractAsyncContextManager[Connection], Connection] | None = None
+        self._link = Link(device.id, lambda: device.type.open(device.config, device.context), device.context.release)
 
     # ----------------------------------------------------------------------------------------------- from outside
 
@@ -127,18 +125,26 @@ class ConnectionTask:
         """The rates changed."""
         self._wake.set()
 
+    @property
+    def health(self) -> Health:
+        """How the connection is doing: "ok", "waiting" for its first answer, "partly" or "lost"."""
+        return self._troubles.health({_slot(part, capability) for part, capability in self.schedule.slots})
+
     # ---------------------------------------------------------------------------------------------------- the task
 
     async def run(self) -> None:
-        """Poll and serve the mailbox until cancelled."""
+        """Poll and serve the mailbox until cancelled; whoever still waits for an answer then gets one."""
         try:
-            missing = await self._import()
-            if missing is not None:
-                self._ill("library", missing)
+            await self._import()
             while True:
                 await self._turn()
+        except asyncio.CancelledError:
+            while self._mail:
+                request = self._mail.pop(next(iter(self._mail)))
+                request.done(_closed(request))
+            raise
         finally:
-            await self._close()
+            await self._link.close()
 
     async def _turn(self) -> None:
         """The next thing to do: a request before a poll, a poll before a rest."""
@@ -151,12 +157,13 @@ class ConnectionTask:
             await self._rest()
 
     async def _rest(self) -> None:
+        rest_s = self.schedule.rest_s()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self.schedule.rest_s()):
+            async with asyncio.timeout(None if rest_s is None else max(REST_S, rest_s)):
                 await self._wake.wait()
 
     async def _poll(self, part: str, capability: Capability) -> None:
-        """One read; given up at once when a request arrives."""
+        """One read; given up at once when a request arrives, and then made up for."""
         reading = asyncio.ensure_future(self._read(part, capability))
         mail = asyncio.ensure_future(self._mail_came())
         try:
@@ -165,145 +172,124 @@ class ConnectionTask:
             mail.cancel()
             if not reading.done():
                 reading.cancel()
-                await asyncio.wait({reading}, timeout=CANCEL_S + CLOSE_S)
-        if reading.done() and not reading.cancelled():
-            reading.result()
+                self.schedule.cut(part, capability)
+                await asyncio.wait({reading}, timeout=2 * (CANCEL_S + CLOSE_S))
+        if reading.done() and not reading.cancelled() and reading.result():
+            self._troubles.polled(part, self.device.context.now())
 
     async def _mail_came(self) -> None:
         while not self._mail:
             self._wake.clear()
             await self._wake.wait()
 
-    async def _read(self, part: str, capability: Capability) -> None:
+    async def _read(self, part: str, capability: Capability) -> bool:
         """Read a part onto the board; a failure is a fact about the part, never an exception."""
         self.schedule.began(part, capability)
-        deadlines = self.device.context.deadlines
-        deadline_s = deadlines.cloud_s if self.device.type.cloud else deadlines.read_s
-        got: list[Reading] = []
+        got: list[object] = []
 
         async def call(target: Any) -> None:
             got.append(await getattr(target, READ[capability])())
 
-        error = await self._attempt(part, "a reading", deadline_s, call)
+        error = await self._attempt(part, "a reading", self.device.context.deadlines.read_s, call)
         if error is None:
-            refused = self.board.put(part, got[0])
-            error = Garbled(part, "a reading", refused) if refused else None
+            error = self._take(part, capability, got[0])
+        now = self.device.context.now()
         if error is None:
             self.schedule.succeeded(part, capability)
-            self._well(f"{part} ({capability})")
+            self._troubles.well(_slot(part, capability), now)
         else:
             self.schedule.failed(part, capability, error)
             if capability is Capability.GRID_SOURCE:
                 self.board.fail_grid(part)
             elif capability in (Capability.LOAD, Capability.HOST):
                 self.board.fail(part, error.fact)
-            self._ill(f"{part} ({capability})", error)
+            self._troubles.ill(_slot(part, capability), error, now)
         self.watcher.arrived(part, capability is Capability.GRID_SOURCE)
+        return error is None
+
+    def _take(self, part: str, capability: Capability, reading: object) -> DeviceError | None:
+        """Put what was read onto the board, unless it is nothing that a device of this kind could say."""
+        kind = READING[capability]
+        if not isinstance(reading, kind):
+            return Garbled(part, "a reading", f"it gave a {type(reading).__name__} for a {kind.__name__}")
+        refused = self.board.put(part, reading)
+        return Garbled(part, "a reading", refused) if refused else None
 
     async def _serve(self, request: Request) -> None:
         """Make a request, read the part back, and then tell how it went."""
-        error = await self._attempt(request.part, request.wish, request.deadline_s, request.call)
-        what = f"{request.part} (requests)"
-        if error is not None:
-            self._ill(what, error)
-        else:
-            self._well(what)
-        if request.read_back:
-            for capability in self.schedule.readable(request.part):
-                await self._read(request.part, capability)
-        request.done(error)
+        error: DeviceError | None = _closed(request)
+        try:
+            error = await self._attempt(request.part, request.wish, request.deadline_s, request.call)
+            now = self.device.context.now()
+            if error is not None:
+                self._troubles.ill(requests(request.part), error, now)
+            else:
+                self._troubles.well(requests(request.part), now)
+            if request.read_back:
+                for capability in self.schedule.readable(request.part):
+                    await self._read(request.part, capability)
+        finally:
+            request.done(error)
 
     # ------------------------------------------------------------------------------------------------ the boundary
 
     async def _attempt(
         self, part: str, wish: str, deadline_s: float, call: Callable[[Any], Awaitable[None]]
     ) -> DeviceError | None:
-        """One call under its deadline. The only place where a plugin's exceptions are caught, all of them.
+        """One call to a part under its deadline; what went wrong is one of the four errors, in words cut to length."""
+        if self._no_library:
+            return Unsupported(part, wish, self._no_library, "install it, and restart pimgr")
+        if self.device.type.cloud:
+            deadline_s = max(deadline_s, self.device.context.deadlines.cloud_s)
 
-        The call is a task of its own: one that ignores its cancellation is left behind, and holds up nothing.
-        """
+        async def attempt(connection: Connection) -> None:
+            await call(connection.parts[self.device.key(part)])
 
-        async def attempt() -> None:
-            await call(await self._target(part))
-
-        task = asyncio.ensure_future(attempt())
-        try:
-            await asyncio.wait({task}, timeout=deadline_s)
-            if task.done():
-                task.result()
+        error = await self._link.attempt(attempt, deadline_s)
+        match error:
+            case None:
                 return None
-        except DeviceError as error:
-            return error
-        except Exception as error:
-            log.exception("%s: its plugin failed", part)
-            await self._close()
-            return Garbled(part, wish, f"its plugin failed with {type(error).__name__}", "tell the plugin's author")
-        finally:
-            if not task.done():
-                await self._abandon(task)
-        return Unreachable(part, wish, f"no answer in {deadline_s:g} s", "check its power and network")
+            case DeviceError():
+                return _plain(error)
+            case Overdue():
+                return Unreachable(part, wish, f"no answer in {deadline_s:g} s", "check its power and network")
+            case _:
+                found = Garbled(part, wish, f"its plugin failed with {type(error).__name__}", "tell its author")
+                found.__cause__ = error
+                return found
 
-    async def _abandon(self, task: asyncio.Task[None]) -> None:
-        """Cancel a call and close what it was talking to, in whatever state it left that."""
-        task.cancel()
-        task.add_done_callback(lambda t: t.cancelled() or t.exception())
-        await asyncio.wait({task}, timeout=CANCEL_S)
-        await self._close()
-
-    async def _import(self) -> DeviceError | None:
+    async def _import(self) -> None:
         """The vendor's modules, imported before the first call, which would pay for them with its deadline."""
         loop = asyncio.get_running_loop()
         for module in self.device.type.vendor_modules:
             if module in sys.modules:
                 continue
-            try:
-                await loop.run_in_executor(self.device.importer, importlib.import_module, module)
-            except Exception as error:
-                return Unsupported(self.device.id, "its library", f"importing {module} failed: {error}", "install it")
-        return None
+            self._no_library = await loop.run_in_executor(self.device.importer, _import, module)
+            if self._no_library:
+                error = Unsupported(self.device.id, "its library", self._no_library, "install it, and restart pimgr")
+                self._troubles.ill(LIBRARY, error, self.device.context.now())
+                return
 
-    async def _target(self, part: str) -> Part:
-        """The part's object, on an open connection."""
-        if self._open is None:
-            manager = self.device.type.open(self.device.config, self.device.context)
-            self._open = (manager, await manager.__aenter__())
-        return self._open[1].parts[self.device.key(part)]
 
-    async def _close(self) -> None:
-        """Close, whatever state it is in; a close that hangs is left behind, and its thread let go."""
-        if self._open is None:
-            return
-        manager, self._open = self._open[0], None
-        try:
-            async with asyncio.timeout(CLOSE_S):
-                await manager.__aexit__(None, None, None)
-        except Exception as error:
-            log.warning("%s: closing failed (%s)", self.device.id, type(error).__name__)
-        finally:
-            self.device.context.release()
+def _slot(part: str, capability: Capability) -> str:
+    return f"{part} ({capability})"
 
-    # ------------------------------------------------------------------------------------------------------ health
 
-    @property
-    def health(self) -> Health:
-        """How the connection is doing: "ok", "waiting" for its first answer, "partly" or "lost"."""
-        if self._troubles:
-            slots = len(self.schedule.slots)
-            state = "lost" if len(self._troubles) >= max(1, slots) else "partly"
-            first = min(self._troubles.values(), key=lambda t: t.since.mono_s if t.since else 0.0)
-            return Health(state, "; ".join(t.reason for t in self._troubles.values()), first.since)
-        return Health("ok" if self._answered else "waiting", "", None)
+def _closed(request: Request) -> DeviceError:
+    return Unreachable(request.part, request.wish, "its connection was closed meanwhile", "pimgr asks again")
 
-    def _well(self, what: str) -> None:
-        self._answered = True
-        trouble = self._troubles.pop(what, None)
-        if trouble and trouble.since:
-            away = self.device.context.now().since(trouble.since)
-            log.info("%s: back after %.0f s", safe(what), away)
 
-    def _ill(self, what: str, error: DeviceError) -> None:
-        known = self._troubles.get(what)
-        since = known.since if known else self.device.context.now()
-        self._troubles[what] = Health("lost", str(error), since)
-        if known is None:
-            log.warning("%s: lost (%s)", safe(what), safe(error.fact))
+def _plain(error: DeviceError) -> DeviceError:
+    """A plugin's error as one of the four, its words as text and cut to length, whatever the plugin put there."""
+    kind = next((k for k in (Unreachable, Refused, Unsupported) if isinstance(error, k)), Garbled)
+    part, wish, fact, cure = (str(w)[:FACT_LENGTH] for w in (error.part, error.wish, error.fact, error.cure))
+    return kind(part, wish, fact, cure)
+
+
+def _import(module: str) -> str:
+    """Import it, on the importing thread; why that failed, or ""."""
+    try:
+        importlib.import_module(module)
+    except BaseException as error:
+        return f"importing {module} failed ({type(error).__name__}: {error})"[:FACT_LENGTH]
+    return ""

@@ -1,4 +1,4 @@
-"""What the host gives to one connection: its clock, deadlines, secrets, durable store, and a thread for blocking calls."""
+"""What the host gives to one connection: clock, deadlines, secrets, durable store, and a thread for blocking calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pimgr.worker import Worker
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MAX_ABANDONED = 3
+MAX_HANGING = 3
 """Threads of one connection that may hang at once; past that it gets no new one until one of them ends."""
 
 
@@ -28,7 +28,7 @@ class HostContext:
     def __init__(self, connection: str, clock: Clock, store: Store, secrets: SecretSource) -> None:
         self._connection, self._clock, self._store, self._secrets = connection, clock, store, secrets
         self._worker: Worker | None = None
-        self._abandoned: list[Worker] = []
+        self._hanging: list[Worker] = []
 
     @property
     def connection(self) -> str:
@@ -49,19 +49,26 @@ class HostContext:
         return self._secrets.text(reference)
 
     async def call(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """On this connection's thread. A call that is cancelled keeps its thread; the next one gets another."""
         if self._worker is None:
-            self._abandoned = [w for w in self._abandoned if w.alive]
-            if len(self._abandoned) >= MAX_ABANDONED:
+            self._hanging = [w for w in self._hanging if w.busy]
+            if len(self._hanging) >= MAX_HANGING:
                 raise Unreachable(
-                    self._connection, "an answer", f"{MAX_ABANDONED} earlier calls still hang in its library"
+                    self._connection, "an answer", f"{MAX_HANGING} earlier calls still hang in its library"
                 )
             self._worker = Worker(self._connection)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._worker, functools.partial(fn, *args, **kwargs))
+        worker = self._worker
+        try:
+            return await asyncio.get_running_loop().run_in_executor(worker, functools.partial(fn, *args, **kwargs))
+        except asyncio.CancelledError:
+            if self._worker is worker:
+                self.release()
+            raise
 
     def release(self) -> None:
-        """The thread ends with its present call, if it ever returns."""
-        if self._worker is not None:
-            self._worker.shutdown()
-            self._abandoned.append(self._worker)
-            self._worker = None
+        """The thread ends with its present call, if that ever returns."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.shutdown()
+            if worker.busy:
+                self._hanging.append(worker)

@@ -36,11 +36,17 @@ class Fence:
 
     def _as_pretended(self, part: str, view: PartView, clock: Clock) -> PartView:
         value, reading = self._pretended.get(part), view.reading
+        if view.fault:
+            return view
         if isinstance(value, Switch) and isinstance(reading, LoadReading):
             return replace(view, reading=replace(reading, on=value.on, at=clock.now().instant))
         if isinstance(value, HostPower) and isinstance(reading, HostReading):
-            return replace(view, reading=replace(reading, up=value.up, at=clock.now().instant))
+            return replace(view, reading=_powered(reading, value.up, clock))
         return view
+
+
+def _powered(reading: HostReading, up: bool, clock: Clock) -> HostReading:
+    return replace(reading, up=up, boot_id=reading.boot_id if up else None, at=clock.now().instant)
 
 
 class Dispatcher:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
+
 import sdnotify
 
 from pimgr.clock import Clock
 from pimgr.text import safe
+
+SEND_S = 0.2
+"""What telling systemd may take, should it not be listening: the tick goes on."""
 
 
 class Systemd:
     """Speaks to the socket that systemd named; without one it says nothing."""
 
     def __init__(self, clock: Clock) -> None:
-        self._notifier = sdnotify.SystemdNotifier()
+        self._notifier = sdnotify.SystemdNotifier() if os.environ.get("NOTIFY_SOCKET") else None
+        if self._notifier is not None and self._notifier.socket is not None:
+            self._notifier.socket.settimeout(SEND_S)
         self._clock = clock
         self._ready = False
         self._status = ""
@@ -21,21 +28,26 @@ class Systemd:
         """A decision finished: the first one makes us ready. The headline is the status line."""
         if not self._ready:
             self._ready = True
-            self._notifier.notify("READY=1")
+            self._tell("READY=1")
         if headline != self._status:
             self._status = headline
-            self._notifier.notify(f"STATUS={safe(headline)}")
+            self._tell(f"STATUS={safe(headline)}")
 
     def beat(self) -> None:
         """The watchdog's beat, sent only behind a finished decision whose promise is on record."""
-        self._notifier.notify("WATCHDOG=1")
+        self._tell("WATCHDOG=1")
 
     def reloading(self) -> None:
         usec = int(self._clock.now().mono_s * 1e6)
-        self._notifier.notify(f"RELOADING=1\nMONOTONIC_USEC={usec}")
+        self._tell(f"RELOADING=1\nMONOTONIC_USEC={usec}")
 
     def reloaded(self) -> None:
-        self._notifier.notify("READY=1")
+        self._tell("READY=1")
 
     def stopping(self) -> None:
-        self._notifier.notify("STOPPING=1")
+        self._tell("STOPPING=1")
+
+    def _tell(self, state: str) -> None:
+        """As UTF-8, which systemd expects; sdnotify 0.3.2 encodes Latin-1, and says nothing where it can't."""
+        if self._notifier is not None:
+            self._notifier.notify(state.encode().decode("latin-1"))

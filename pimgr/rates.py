@@ -96,6 +96,10 @@ class Schedule:
         turn.began_s = self.mono_s()
         turn.due_s = turn.began_s + turn.every_s
 
+    def cut(self, part: str, capability: Capability) -> None:
+        """A read was given up for a request: it is due again at once, as far as the floor allows."""
+        self._turns[part, capability].due_s = self.mono_s()
+
     def succeeded(self, part: str, capability: Capability) -> None:
         turn = self._turns[part, capability]
         turn.failures, turn.refused, turn.hurry = 0, False, False

@@ -1,7 +1,7 @@
 """Who hung the box: a thread that watches the event loop, and remembers which plugin it found it stuck in.
 
-The watchdog ends a process whose loop is stuck, and systemd starts the next one. Without this memory that would go on for
-ever; with it, a plugin that hung the box twice within an hour is left out, and somebody is told.
+The watchdog ends a process whose loop is stuck, and systemd starts the next one. Without this memory that would go on
+for ever; with it, a plugin that hung the box twice within an hour is left out, and somebody is told.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pimgr.api import Frozen
 NAME = "hangs.json"
 STUCK_S = 8.0
 """A loop that made no turn for this long hangs: far above any tick, well below the watchdog's time."""
+TURN_S = 1.0
 HOUR_S = 3600.0
 TWICE = 2
 
@@ -54,27 +55,33 @@ def switched_off(folder: Path, wall: float) -> dict[str, str]:
 
 
 class StallWatch:
-    """`packages`: top-level package -> plugin name. `turn` runs in the loop, the watching on a thread of its own."""
+    """`packages`: top-level package -> plugin name. `run` runs in the loop, the watching on a thread of its own."""
 
-    def __init__(self, folder: Path, packages: Mapping[str, str]) -> None:
-        self.folder, self.packages = folder, packages
+    def __init__(self, folder: Path, packages: Mapping[str, str], stuck_s: float = STUCK_S) -> None:
+        self.folder, self.packages, self.stuck_s = folder, packages, stuck_s
         self._turned_s = time.monotonic()
-        self._loop_thread = threading.get_ident()
         self._noted = False
-        threading.Thread(target=self._watch, name="pimgr stall watch", daemon=True).start()
 
     async def run(self) -> None:
-        """Shows once a second that the loop still turns."""
-        while True:
-            self._turned_s, self._noted = time.monotonic(), False
-            await asyncio.sleep(1.0)
+        """Shows, as long as it runs, that the loop still turns."""
+        self._turned_s = time.monotonic()
+        ended = threading.Event()
+        watcher = threading.Thread(
+            target=self._watch, args=(threading.get_ident(), ended), name="pimgr stall watch", daemon=True
+        )
+        watcher.start()
+        try:
+            while True:
+                self._turned_s, self._noted = time.monotonic(), False
+                await asyncio.sleep(min(TURN_S, self.stuck_s / 4))
+        finally:
+            ended.set()
 
-    def _watch(self) -> None:
-        while True:
-            time.sleep(STUCK_S / 4)
-            if time.monotonic() - self._turned_s > STUCK_S and not self._noted:
+    def _watch(self, loop_thread: int, ended: threading.Event) -> None:
+        while not ended.wait(self.stuck_s / 4):
+            if time.monotonic() - self._turned_s > self.stuck_s and not self._noted:
                 self._noted = True
-                self._note(sys._current_frames().get(self._loop_thread))
+                self._note(sys._current_frames().get(loop_thread))
 
     def _note(self, frame: FrameType | None) -> None:
         while frame is not None:

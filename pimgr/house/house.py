@@ -244,8 +244,8 @@ class House:
     ) -> AsyncIterator[Gate]:
         """The TCP port of a device, with its faults; each connection is for `handler`. Raises OSError if taken."""
         gate = self._gates[device]
-        self._ports[device, ""] = await gate.open(port, handler, tls)
         try:
+            self._ports[device, ""] = await gate.open(port, handler, tls)
             yield gate
         finally:
             await gate.close()

@@ -123,12 +123,12 @@ class World:
     def load(self, part: str) -> LoadState:
         """One switched load. Raises KeyError where there is none of this name."""
         self.pass_time()
-        outlet = self._outlets[part]
-        return LoadState(part, outlet.on, 0.0 if self.dark else self._draw(part))
+        return self._load(part)
 
     def loads(self) -> tuple[LoadState, ...]:
         """Every switched load."""
-        return tuple(self.load(part) for part in self._outlets)
+        self.pass_time()
+        return tuple(self._load(part) for part in self._outlets)
 
     def hosts(self) -> tuple[HostState, ...]:
         """Every machine."""
@@ -218,6 +218,9 @@ class World:
         wall = sum(each.watts for each in self._computers.values() if each.machine.draws and not each.outlet)
         load_w = self._base_load_w + wall + sum(self._draw(part) for part in self._outlets)
         return Demand(load_w, self._sun_w, self.connected)
+
+    def _load(self, part: str) -> LoadState:
+        return LoadState(part, self._outlets[part].on, 0.0 if self.dark else self._draw(part))
 
     def _draw(self, part: str) -> float:
         outlet = self._outlets[part]

@@ -1,0 +1,66 @@
+"""A TCP connection that ends by itself: after a time, and after more bytes than any session of ours needs."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+
+MOST_BYTES = 256 * 1024
+
+
+class BoundedSocket(socket.socket):
+    """A socket whose reads and writes raise EOFError past its deadline or its budget.
+
+    paramiko waits without a limit for the answer to a command (`Channel._wait_for_event`), gives each byte of a
+    dripping banner its own time, and collects a banner without end. All of it passes through here.
+    """
+
+    deadline_s: float
+    """By `time.monotonic`."""
+    received = 0
+    flooded = False
+    late = False
+
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        self._check()
+        data = super().recv(bufsize, flags)
+        self.received += len(data)
+        return data
+
+    def send(self, data: bytes, flags: int = 0, /) -> int:  # type: ignore[override]
+        self._check()
+        return super().send(data, flags)
+
+    def hang_up(self) -> None:
+        """End it, from any thread; whoever reads it gets an end of file."""
+        with contextlib.suppress(OSError):
+            self.shutdown(socket.SHUT_RDWR)
+
+    def _check(self) -> None:
+        self.late = self.late or time.monotonic() > self.deadline_s
+        self.flooded = self.flooded or self.received > MOST_BYTES
+        if self.late or self.flooded:
+            raise EOFError  # the one exception that paramiko lets pass everywhere
+
+
+def connected(address: str, port: int, deadline_s: float) -> BoundedSocket:
+    """A connection made before `deadline_s` (by `time.monotonic`). Raises OSError, TimeoutError among them."""
+    left_s = max(0.001, deadline_s - time.monotonic())
+    plain = socket.create_connection((address, port), timeout=left_s)
+    bounded = BoundedSocket(fileno=plain.detach())
+    bounded.deadline_s = deadline_s
+    return bounded
+
+
+def magic_packet(mac: str) -> bytes:
+    """What wakes the network card with this address: six bytes of ones, then the address 16 times."""
+    return b"\xff" * 6 + bytes.fromhex(mac.replace(":", "").replace("-", "")) * 16
+
+
+def broadcast(packet: bytes, address: str, port: int) -> None:
+    """Send one datagram, to a broadcast address too. Raises OSError where the network is down."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sender:
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        sender.sendto(packet, (address, port))

@@ -9,6 +9,7 @@ from pimgr.units import Percent, Watts
 
 SMOOTHING_S = 300.0
 """Time constant of the smoothed net load: a kettle doesn't change the forecast, an oven does."""
+STEP = Percent(1.0)
 
 
 def remember(state: State, site: SiteReading | None, now: Now) -> State:
@@ -18,8 +19,9 @@ def remember(state: State, site: SiteReading | None, now: Now) -> State:
         return state
     if mark is not None and not _newer(site.at, mark.at, now):
         return state
-    smoothed = _smooth(mark, site)
-    return replace(state, memory=replace(state.memory, mark=ChargeMark(site.charge, site.at, smoothed)))
+    smoothed, trusted = _smooth(mark, site), now.wall_trusted and site.at.boot == now.boot
+    memory = replace(state.memory, mark=ChargeMark(site.charge, site.at, smoothed, trusted))
+    return replace(state, memory=memory, estimate=None)
 
 
 def _newer(at: Instant, mark: Instant, now: Now) -> bool:
@@ -46,11 +48,28 @@ def present(state: State, battery: BatteryPolicy, now: Now) -> tuple[Percent | N
     mark = state.memory.mark
     if mark is None:
         return None, False
-    age = surely_since(mark.at, now)
-    if mark.at.boot == now.boot and age <= battery.stale_after_s:
+    if mark.at.boot == now.boot and now.since(mark.at) <= battery.stale_after_s:
         return mark.charge, False
     if state.phase is not Phase.OUTAGE:
         return None, False
+    marks = (mark,) if state.estimate is None else (mark, state.estimate)
+    return min(_spent_since(m, battery, now) for m in marks), True
+
+
+def _spent_since(mark: ChargeMark, battery: BatteryPolicy, now: Now) -> Percent:
     load = max(mark.net_load_w or 0.0, battery.assumed_load)
-    spent = age / 3600.0 * load / battery.capacity * 100.0
-    return Percent(max(0.0, mark.charge - spent)), True
+    elapsed_s = surely_since(mark.at, now)
+    if now.wall_trusted and mark.wall_trusted:
+        elapsed_s = max(elapsed_s, now.since(mark.at))
+    spent = elapsed_s / 3600.0 * load / battery.capacity * 100.0
+    return Percent(max(0.0, mark.charge - spent))
+
+
+def note(state: State, percent: Percent | None, estimated: bool, now: Now) -> State:
+    """Write the estimate down at every point that it falls, so that it goes on falling from there after a restart."""
+    mark, last = state.memory.mark, state.estimate
+    if mark is None or percent is None or not estimated:
+        return state
+    if last is not None and last.charge - percent < STEP:
+        return state
+    return replace(state, estimate=ChargeMark(percent, now.instant, mark.net_load_w, now.wall_trusted))

@@ -15,8 +15,11 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     state, moves = phases.advance(state, inputs.grid, policy.timing, now)
     state = charge.remember(state, inputs.site, now)
     percent, estimated = charge.present(state, policy.battery, now)
+    state = charge.note(state, percent, estimated, now)
     state = outage.latch(state, policy.tiers, percent)
     wants = outage.wants(state, policy)
+    telling.moves(turn, moves, state, percent)
+    telling.tiers(turn, before, state, percent)
 
     ledger = claims.Ledger(turn, state)
     ledger.hear()
@@ -26,8 +29,6 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     state = keeps.keep(turn, ledger.close(), set(ledger.claims))
     state = replace(state, action_ids=turn.action_ids)
 
-    telling.moves(turn, moves, state, percent)
-    telling.tiers(turn, before, state, percent)
     telling.all_given_back(turn, before, state)
     telling.reasons(turn, state, wants)
     if state.phase is Phase.SUSPECT and before.phase is Phase.NORMAL:

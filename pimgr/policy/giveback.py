@@ -103,7 +103,8 @@ def _nag(ledger: Ledger, key: Key) -> None:
     turn, timing, claim = ledger.turn, ledger.turn.policy.timing, ledger.claims[key]
     last = claim.nagged_at
     since, every = (last, timing.nag_every_s) if last else (claim.owed_since, timing.nag_after_s)
-    if since is None or not turn.surely_waited(since, every):
+    by_wall = since is not None and turn.now.wall_trusted and turn.now.since(since) >= every
+    if since is None or not (by_wall or turn.surely_waited(since, every)):
         return
     ledger.claims[key] = replace(claim, nagged_at=turn.now.instant, nags=claim.nags + 1)
     found = word(claim.before)

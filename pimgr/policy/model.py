@@ -210,11 +210,12 @@ class Count(Frozen):
 
 
 class ChargeMark(Frozen):
-    """The last charge that was measured, and the net load then (smoothed, W)."""
+    """The last charge that was measured, and the net load then (smoothed, W). `wall_trusted`: so was the clock."""
 
     charge: Percent
     at: Instant
     net_load_w: Watts | None = None
+    wall_trusted: bool = False
 
 
 class Memory(Frozen, kw_only=True):
@@ -228,13 +229,17 @@ class Memory(Frozen, kw_only=True):
 
 
 class State(Frozen, kw_only=True):
-    """All that the policy remembers. `moved_at`: when the reading that last moved the phase was measured."""
+    """All that the policy remembers. `moved_at`: when the reading that last moved the phase was measured.
+
+    `estimate`: what the charge was thought to be, written down now and then while an outage lasts without meters.
+    """
 
     phase: Phase = Phase.NORMAL
     moved_at: Instant | None = None
     episodes: int = 0
     outage_since: Instant | None = None
     tiers: tuple[str, ...] = ()
+    estimate: ChargeMark | None = None
     claims: tuple[Claim, ...] = ()
     questions: tuple[Claim, ...] = ()
     """Claims out of a snapshot after the journal was lost: given back only when a person says that they were ours."""

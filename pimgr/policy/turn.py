@@ -45,10 +45,11 @@ def from_the_future(at: Instant, now: Now) -> bool:
 
 
 def surely_since(mark: Instant, now: Now) -> float:
-    """Seconds that surely went by since `mark`: across boots at least the age of this one, more by a trusted clock."""
-    if mark.boot == now.boot:
-        return now.since(mark)
-    return max(now.mono_s, now.since(mark)) if now.wall_trusted else now.mono_s
+    """Seconds that surely went by since `mark`.
+
+    In an earlier boot the wall clock may have been wrong, even if it is right now: at least this boot went by since.
+    """
+    return now.since(mark) if mark.boot == now.boot else now.mono_s
 
 
 @dataclass(kw_only=True)

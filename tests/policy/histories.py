@@ -1,0 +1,113 @@
+"""Random histories of a house: what befalls the grid, the devices, the people in it, and pimgr itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import strategies as st
+
+from pimgr.policy.model import Forget, Phase, Policy, StandingTarget, Switch, Tier, Timing
+from pimgr.units import Percent
+from tests.policy.devices import PIMGR, Device, Host, Plug
+from tests.policy.watches import all_watches
+from tests.policy.world import GATEWAY, World, host, switch
+
+PLUGS = ("pump", "heater", "desk", "lamp", "fridge")
+PARTS = (*PLUGS, "nas")
+Event = tuple[str, tuple[object, ...]]
+
+WAITS = st.sampled_from([0.0, 0.3, 1.0, 2.5, 4.0, 7.0, 12.0, 20.0, 35.0, 70.0])
+FATES = st.sampled_from(["request lost", "answer lost", "ignored", "no word"])
+MOMENTS = st.sampled_from(["before", "committed", "half", "sent"])
+
+policies = st.builds(
+    lambda confirm, settle, stagger, enforce, kept: Policy(
+        parts={**{p: switch() for p in PLUGS}, "pump": switch(enforce=enforce), "nas": host()},
+        tiers=(
+            Tier(name="at once", loads=("pump", "nas", "lamp", "fridge")),
+            Tier(name="low", below=Percent(50.0), restore_above=Percent(60.0), loads=("heater", "desk")),
+        ),
+        never_shed=("fridge",),
+        keeps=(StandingTarget("lamp", Switch(kept)),),
+        timing=Timing(confirm_s=confirm, settle_s=settle, stagger_s=stagger, max_gap_s={GATEWAY: 6.0}),
+    ),
+    st.sampled_from([0.0, 4.0]),
+    st.sampled_from([0.0, 15.0]),
+    st.sampled_from([0.0, 2.0, 5.0]),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+def _event(name: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrategy[Event]:
+    return st.tuples(st.just(name), st.tuples(*arguments))
+
+
+events = st.one_of(
+    _event("grid", st.booleans()),
+    _event("outage", st.sampled_from([15.0, 60.0, 200.0])),
+    _event("gateway", st.sampled_from(["answers", "silent", "unknown"])),
+    _event("meters", st.booleans()),
+    _event("charge", st.sampled_from([20.0, 49.0, 55.0, 61.0, 90.0])),
+    _event("reach", st.sampled_from(PARTS), st.booleans()),
+    _event("fate", st.sampled_from(PARTS), FATES),
+    _event("press", st.sampled_from(PARTS), st.booleans()),
+    _event("cycle", st.sampled_from(PLUGS)),
+    _event("crash", st.sampled_from([0.5, 3.0, 40.0])),
+    _event("crash at", MOMENTS, st.sampled_from([0.5, 3.0, 40.0])),
+    _event("reboot", st.sampled_from([20.0, 90.0]), st.sampled_from([0.0, -3e8, 7200.0])),
+    _event("forget", st.sampled_from(PARTS)),
+)
+beginnings: st.SearchStrategy[list[tuple[Event, float]]] = st.sampled_from(
+    [
+        [],
+        [(("grid", (False,)), 12.0)],
+        [(("meters", (False,)), 0.0), (("charge", (49.0,)), 0.0), (("outage", (70.0,)), 0.0)],
+    ]
+)
+histories = st.tuples(beginnings, st.lists(st.tuples(events, WAITS), max_size=25)).map(lambda h: h[0] + h[1])
+
+
+def build(policy: Policy, on: frozenset[str], shutdown_s: float) -> World:
+    devices: tuple[Device, ...] = tuple(Plug(name=p, on=p in on) for p in PLUGS)
+    nas = Host(name="nas", on="nas" in on, shutdown_s=shutdown_s)
+    return World(policy, (*devices, nas), all_watches())
+
+
+def befall(world: World, event: Event) -> object:
+    """Let it happen. A command answers False if there was nobody to take it."""
+    name, a = event
+    deeds: dict[str, Callable[..., object]] = {
+        "grid": lambda up: setattr(world, "grid_up", up),
+        "outage": lambda seconds: (setattr(world, "grid_up", False), world.run(seconds)),
+        "gateway": lambda how: setattr(world, "gateway", how),
+        "meters": lambda well: setattr(world, "meters", well),
+        "charge": lambda percent: setattr(world, "charge", percent),
+        "reach": lambda part, well: setattr(world.devices[part], "reachable", well),
+        "fate": lambda part, how: setattr(world.devices[part], "fate", how),
+        "press": world.press,
+        "cycle": world.power_cycle,
+        "crash": world.crash,
+        "crash at": lambda when, down_s: world.__dict__.update(crash_when=when, down_s=down_s),
+        "reboot": world.reboot,
+        "forget": lambda part: world.tell(Forget(part)),
+    }
+    return deeds[name](*a)
+
+
+def all_is_well_again(world: World) -> None:
+    """The power is back, everything answers, and the people have gone to bed."""
+    world.grid_up, world.gateway, world.meters, world.crash_when = True, "answers", True, ""
+    world.set_clock()
+    for device in world.devices.values():
+        device.reachable, device.fate = True, ""
+
+
+def still_off_by_us(world: World) -> list[str]:
+    """The truth: what pimgr turned off last, and what is to be on, though nobody wrote it off."""
+    kept_off = {k.part for k in world.policy.keeps if k.value == Switch(False)}
+    return [d.name for d in world.devices.values() if not d.on and d.last_by == PIMGR and d.name not in kept_off]
+
+
+def everything_is_given_back(world: World) -> bool:
+    return world.state.phase is Phase.NORMAL and not world.state.claims

@@ -1,0 +1,18 @@
+"""How many random examples: the same ones at every change, twenty times as many and new ones every night."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+_COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
+settings.register_profile("ci", derandomize=True, print_blob=True, **_COMMON)  # type: ignore[arg-type]
+settings.register_profile("nightly", derandomize=False, print_blob=True, **_COMMON)  # type: ignore[arg-type]
+
+
+def ci(examples: int) -> settings:
+    return settings(settings.get_profile("ci"), max_examples=examples)
+
+
+def nightly(examples: int) -> settings:
+    """`examples` as in CI; the night tries twenty times as many."""
+    return settings(settings.get_profile("nightly"), max_examples=20 * examples)

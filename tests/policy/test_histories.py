@@ -1,0 +1,55 @@
+"""Whatever befalls the house, at every tick all of `watches` hold, and in the end everything is given back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pimgr.policy.model import Policy
+from tests.policy.histories import (
+    PARTS,
+    Event,
+    all_is_well_again,
+    befall,
+    build,
+    everything_is_given_back,
+    histories,
+    policies,
+    still_off_by_us,
+)
+from tests.policy.profiles import ci, nightly
+
+EXAMPLES = 700
+houses = given(policies, st.frozensets(st.sampled_from(PARTS)), st.sampled_from([5.0, 60.0, 140.0]), histories)
+EVENTUALLY_S = 1500.0
+"""A stubborn host is given up after 300 s, a lost wake is repeated every 30 s and later every 300 s."""
+
+
+def live_through(policy: Policy, on: frozenset[str], shutdown_s: float, history: list[tuple[Event, float]]) -> None:
+    world = build(policy, on, shutdown_s)
+    world.run(45.0)
+    forgotten = set()
+    for event, wait_s in history:
+        if befall(world, event) is True:
+            forgotten.add(event[1][0])
+        world.run(wait_s)
+    all_is_well_again(world)
+    world.run(2.0)
+    assert world.run_until(lambda: everything_is_given_back(world), EVENTUALLY_S), world.state.claims
+    world.run(200.0)
+    assert everything_is_given_back(world)
+    assert set(still_off_by_us(world)) <= forgotten
+
+
+@ci(EXAMPLES)
+@houses
+def test_every_promise_holds_at_every_tick_and_in_the_end_everything_is_given_back(policy, on, shutdown_s, history):
+    live_through(policy, on, shutdown_s, history)
+
+
+@pytest.mark.nightly
+@nightly(EXAMPLES)
+@houses
+def test_every_promise_holds_in_many_more_histories(policy, on, shutdown_s, history):
+    live_through(policy, on, shutdown_s, history)

@@ -1,0 +1,188 @@
+"""What must hold at every tick of every history. Each watch looks at one decision, and at the truth behind it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pimgr.api import Grid, HostReading, Now
+from pimgr.policy.decide import decide, worth_keeping
+from pimgr.policy.model import Claim, ClaimStatus, Decision, HostPower, Inputs, Phase, State, Switch
+from tests.policy.devices import PERSON, Plug
+from tests.policy.world import Watch, World
+
+encode = msgspec.msgpack.encode
+
+
+def same_arguments_same_decision(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
+    """Bit for bit, also after all four have been through the journal; and the ring changes none of them."""
+    if not worth_keeping(before, decision):
+        return
+    blobs = [encode(x) for x in (before, inputs, world.policy, now)]
+    kinds = (State, Inputs, type(world.policy), Now)
+    again = decide(*(msgspec.msgpack.decode(b, type=k) for b, k in zip(blobs, kinds, strict=True)))  # type: ignore[arg-type]
+    assert encode(again) == encode(decision)
+    assert msgspec.msgpack.decode(encode(decision), type=Decision) == decision
+    assert [encode(x) for x in (before, inputs, world.policy, now)] == blobs
+
+
+def acts_on_fresh_readings_only(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
+    for action in decision.actions:
+        reading, of = inputs.parts[action.part].reading, world.policy.parts.get(action.part)
+        assert reading is not None, f"{action.part} was never read"
+        assert reading.at.boot == now.boot
+        assert now.mono_s - reading.at.mono_s <= (of.fresh_s if of else 60.0)
+
+
+def gives_back_only_what_it_took(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
+    """On and wake go only to a claim whose `before` was on; and `before` is what the part truly was when read."""
+    claims = {c.part: c for c in (*before.claims, *decision.state.claims)}
+    kept_on = {k.part for k in world.policy.keeps if k.value == Switch(True)}
+    for action in decision.actions:
+        if _is_on(action.value) and action.part not in kept_on:
+            assert action.part in claims, f"{action.part} was never taken"
+            assert _is_on(claims[action.part].before)
+    known = {c.id for c in before.claims}
+    for claim in decision.state.claims:
+        if claim.id not in known and claim.before_at.boot == now.boot:
+            truth = world.devices[claim.part].was_on(claim.before_at.mono_s + world.boot_t)
+            assert _is_on(claim.before) is truth
+
+
+def protected_parts_are_never_asked(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
+    assert not {a.part for a in decision.actions} & set(world.policy.never_shed)
+
+
+def unknown_moves_nothing(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
+    if all(r.grid is Grid.UNKNOWN for r in inputs.grid):
+        assert decision.state.phase is before.phase
+        assert decision.state.episodes == before.episodes
+
+
+def suspicion_gives_nothing_back(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
+    if decision.state.phase is Phase.SUSPECT:
+        assert decision.actions == ()
+
+
+def takes_only_in_an_outage(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
+    off_keeps = {k.part for k in world.policy.keeps if k.value == Switch(False)}
+    for action in decision.actions:
+        if not _is_on(action.value) and action.part not in off_keeps:
+            assert decision.state.phase is Phase.OUTAGE
+
+
+class PersonsAreNotFought:
+    """A hand on the button, seen without a gap after our acknowledgement, has the last word in that episode."""
+
+    def __init__(self) -> None:
+        self.theirs: set[tuple[str, str]] = set()
+
+    def __call__(self, world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
+        for claim in before.claims:
+            if self._is_theirs(world, claim, inputs, now) and _is_wanted(claim, decision.state, world):
+                self.theirs.add((claim.part, decision.state.episode))
+        if decision.state.phase is Phase.NORMAL:
+            self.theirs.clear()
+        for action in decision.actions:
+            assert (action.part, decision.state.episode) not in self.theirs, f"{action.part} belongs to a person"
+
+    def _is_theirs(self, world: World, claim: Claim, inputs: Inputs, now: Now) -> bool:
+        view, device = inputs.parts.get(claim.part), world.devices[claim.part]
+        if (
+            claim.status is not ClaimStatus.TAKEN
+            or view is None
+            or view.reading is None
+            or claim.since.boot != now.boot
+        ):
+            return False
+        acknowledged, read = claim.since.mono_s + world.boot_t, view.reading.at.mono_s + world.boot_t
+        enforced = world.policy.parts[claim.part].enforce
+        if enforced or not isinstance(device, Plug) or not acknowledged < read or device.gap_at >= acknowledged:
+            return False
+        touched = [c for c in device.changes if acknowledged < c.t <= read]
+        return bool(touched) and touched[-1].on and all(c.by == PERSON for c in touched)
+
+
+class EstimatesOnlyFall:
+    """Without a new measurement in an outage, the charge to decide by never rises; by less than a point at a reboot."""
+
+    def __init__(self) -> None:
+        self.last: tuple[object, float, str] | None = None
+
+    def __call__(self, world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
+        mark, charge = decision.state.memory.mark, decision.charge
+        if mark is None or charge is None:
+            return
+        if self.last is not None and self.last[0] == mark:
+            assert charge <= self.last[1] + (1e-9 if self.last[2] == now.boot else 1.0)
+        self.last = (mark, charge, now.boot)
+
+
+def tiers_keep_their_hysteresis(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
+    """A tier by charge comes into force below its threshold only, and leaves it at `restore_above` only."""
+    after, charge = decision.state, decision.charge
+    for tier in world.policy.tiers:
+        if tier.below is None or tier.restore_above is None:
+            continue
+        was, is_now = tier.name in before.tiers, tier.name in after.tiers
+        if is_now and not was:
+            assert charge is not None
+            assert charge < tier.below
+            assert after.phase is Phase.OUTAGE
+        if was and not is_now and after.phase in (Phase.OUTAGE, Phase.SETTLING):
+            assert charge is not None
+            assert charge >= tier.restore_above
+
+
+def gives_back_staggered_last_taken_first(
+    world: World, before: State, inputs: Inputs, now: Now, decision: Decision
+) -> None:
+    """At most one in `stagger_s`, and none before another that was taken later and reads off as plainly."""
+    old = {(c.part, c.aspect): c for c in before.claims}
+    begun = [c for c in decision.state.claims if _just_begun(c, old.get((c.part, c.aspect)))]
+    stagger = world.policy.timing.stagger_s
+    if stagger:
+        assert len(begun) <= 1
+    last = before.gave_back_at
+    if begun and stagger and last is not None and last.boot == now.boot:
+        assert now.mono_s - last.mono_s >= stagger - 1e-6
+    for claim in begun:
+        for other in decision.state.claims:
+            if other.status is ClaimStatus.TAKEN and other.owed_since and _reads_down(other, inputs, now):
+                assert other.order <= claim.order, f"{other.part} was taken after {claim.part}"
+
+
+def _just_begun(claim: Claim, old: Claim | None) -> bool:
+    return claim.status is ClaimStatus.RETURNING and (old is None or old.status is not ClaimStatus.RETURNING)
+
+
+def _reads_down(claim: Claim, inputs: Inputs, now: Now) -> bool:
+    view = inputs.parts.get(claim.part)
+    if view is None or view.reading is None or view.reading.at.boot != now.boot or claim.since.boot != now.boot:
+        return False
+    reading = view.reading
+    on = reading.up if isinstance(reading, HostReading) else reading.on
+    return not on and reading.at.mono_s > claim.since.mono_s and now.mono_s - reading.at.mono_s <= 60.0
+
+
+def _is_on(value: Switch | HostPower) -> bool:
+    return value.on if isinstance(value, Switch) else value.up
+
+
+def _is_wanted(claim: Claim, state: State, world: World) -> bool:
+    return any(t.name in state.tiers and claim.part in t.loads for t in world.policy.tiers)
+
+
+def all_watches() -> tuple[Watch, ...]:
+    return (
+        same_arguments_same_decision,
+        acts_on_fresh_readings_only,
+        gives_back_only_what_it_took,
+        protected_parts_are_never_asked,
+        unknown_moves_nothing,
+        suspicion_gives_nothing_back,
+        takes_only_in_an_outage,
+        PersonsAreNotFought(),
+        EstimatesOnlyFall(),
+        tiers_keep_their_hysteresis,
+        gives_back_staggered_last_taken_first,
+    )

@@ -7,9 +7,12 @@ import re
 import shutil
 import sqlite3
 import tempfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import msgspec
 
 Connection = sqlite3.Connection
 Error = sqlite3.Error
@@ -54,12 +57,8 @@ def open_writer(path: Path, synchronous: str) -> Connection:
 
 def quick_check(db: Connection) -> None:
     """Raises `Corrupt`, saying what SQLite found first."""
-    try:
+    with telling_corruption():
         found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except Error as error:
-        if is_corruption(error):
-            raise Corrupt(str(error)) from error
-        raise
     if found != "ok":
         raise Corrupt(str(found))
 
@@ -68,8 +67,23 @@ def is_corruption(error: BaseException) -> bool:
     """Whether an error says that the file itself is broken, rather than the disk full, slow or read-only."""
     if isinstance(error, Corrupt):
         return True
+    if "Could not decode to UTF-8" in str(error):  # the module's own error, it has no code of SQLite's
+        return True
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and (code & 0xFF) in CORRUPT_CODES
+
+
+@contextmanager
+def telling_corruption() -> Iterator[None]:
+    """Turn every sign that what is read isn't what was written into `Corrupt`: SQLite's, and those of what it holds."""
+    try:
+        yield
+    except (msgspec.DecodeError, ValueError, TypeError, zlib.error) as error:
+        raise Corrupt(f"a value is not as it was written: {error}") from error
+    except Error as error:
+        if is_corruption(error):
+            raise Corrupt(str(error)) from error
+        raise
 
 
 @contextmanager
@@ -98,12 +112,20 @@ def migrate(db: Connection, migrations: Sequence[Sequence[str]]) -> None:
             for statement in statements:
                 db.execute(statement)
         db.execute("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", (len(migrations),))
+        db.execute(f"PRAGMA user_version = {len(migrations)}")
 
 
 def schema_version(db: Connection) -> int:
-    """0 for a file that was never written to."""
+    """0 for a file that was never written to. It is kept twice, so that a flipped bit isn't taken for a newer pimgr.
+
+    Raises `Corrupt`.
+    """
     row = db.execute("SELECT value FROM meta WHERE key='schema'").fetchone()
-    return int(row[0]) if row else 0
+    version = row[0] if row else 0
+    (again,) = db.execute("PRAGMA user_version").fetchone()
+    if version != again:
+        raise Corrupt(f"its schema version is {version!r} in one place and {again!r} in the other")
+    return int(version)
 
 
 @contextmanager

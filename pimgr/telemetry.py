@@ -158,7 +158,8 @@ class _File:
         db = sqlite.open_writer(self._path, "OFF")
         try:
             sqlite.quick_check(db)
-            sqlite.migrate(db, MIGRATIONS)
+            with sqlite.telling_corruption():
+                sqlite.migrate(db, MIGRATIONS)
         except BaseException:
             db.close()
             raise

@@ -108,11 +108,8 @@ class Book:
 
 def _migrate(db: sqlite.Connection, path: Path) -> None:
     try:
-        sqlite.migrate(db, MIGRATIONS)
+        with sqlite.telling_corruption():
+            sqlite.migrate(db, MIGRATIONS)
     except sqlite.NewerSchema as error:
         cure = "install that pimgr again, or move the file away if nothing is owed"
         raise NewerJournal(f"{path} was written by a newer pimgr ({error}); {cure}") from error
-    except sqlite.Error as error:
-        if sqlite.is_corruption(error):
-            raise sqlite.Corrupt(str(error)) from error
-        raise

@@ -5,12 +5,10 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, field
 
-import msgspec
-
 from pimgr.journal.entries import decode
 from pimgr.journal.words import OutboxMessage
 from pimgr.policy.model import State
-from pimgr.sqlite import Connection, Corrupt, Error, is_corruption
+from pimgr.sqlite import Connection, Corrupt, telling_corruption
 
 
 @dataclass
@@ -26,8 +24,8 @@ class Content:
 
 def load(db: Connection) -> Content:
     """Raises `Corrupt` where something isn't as it was written, `Error` where it can't be read."""
-    try:
-        content = Content()
+    content = Content()
+    with telling_corruption():
         content.seq, content.state = load_state(db)
         for key, blob, sent in db.execute("SELECT key, message, sent FROM outbox ORDER BY n"):
             content.seen.add(key)
@@ -37,12 +35,6 @@ def load(db: Connection) -> Content:
             if zlib.crc32(value) != crc:
                 raise Corrupt(f"the store of {connection} is not as it was written")
             content.store[connection, key] = value
-    except (msgspec.DecodeError, TypeError) as error:
-        raise Corrupt(f"a value is not as it was written: {error}") from error
-    except Error as error:
-        if is_corruption(error):
-            raise Corrupt(str(error)) from error
-        raise
     return content
 
 
@@ -54,7 +46,4 @@ def load_state(db: Connection) -> tuple[int, State]:
     seq, blob, crc = row
     if zlib.crc32(blob) != crc:
         raise Corrupt("the state is not as it was written")
-    try:
-        return seq, decode(blob, type=State)
-    except msgspec.DecodeError as error:
-        raise Corrupt(f"the state can't be read: {error}") from error
+    return seq, decode(blob, type=State)

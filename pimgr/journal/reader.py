@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pimgr import sqlite
@@ -32,22 +34,19 @@ class NoDecision(Exception):
 
 def read_state(folder: Path) -> State:
     """The latest state on the disk. Raises FileNotFoundError, `sqlite.Error`, `sqlite.Corrupt` or `NewerJournal`."""
-    with sqlite.reader(folder / NAME) as db:
-        _known(db, folder)
+    with _open(folder) as db:
         return load_state(db)[1]
 
 
 def read_seq(folder: Path) -> int:
     """The number of the latest decision on the disk. Raises as `read_state`."""
-    with sqlite.reader(folder / NAME) as db:
-        _known(db, folder)
+    with _open(folder) as db:
         return load_state(db)[0]
 
 
 def read_actions(folder: Path) -> list[StoredAction]:
     """Every action that was promised, in order of their ids. Raises as `read_state`."""
-    with sqlite.reader(folder / NAME) as db:
-        _known(db, folder)
+    with _open(folder) as db:
         rows = db.execute("SELECT id, seq, part, aspect, value, wall, boot, mono_s FROM actions ORDER BY id")
         return [
             StoredAction(
@@ -64,8 +63,7 @@ def read_actions(folder: Path) -> list[StoredAction]:
 
 def read_history(folder: Path, part: str | None, limit: int) -> list[HistoryLine]:
     """The last `limit` events, oldest first; of one part, or of everything where it is None. Raises as `read_state`."""
-    with sqlite.reader(folder / NAME) as db:
-        _known(db, folder)
+    with _open(folder) as db:
         rows = db.execute(
             "SELECT wall, seq, text FROM events WHERE ? IS NULL OR part = ? ORDER BY seq DESC, n DESC LIMIT ?",
             (part, part, limit),
@@ -75,8 +73,7 @@ def read_history(folder: Path, part: str | None, limit: int) -> list[HistoryLine
 
 def read_decision(folder: Path, n: int) -> StoredDecision:
     """Decision `n`; a number of 0 or less counts back from the latest. Raises `NoDecision`, or as `read_state`."""
-    with sqlite.reader(folder / NAME) as db:
-        _known(db, folder)
+    with _open(folder) as db:
         first, last = db.execute("SELECT min(seq), max(seq) FROM decisions").fetchone()
         n = n if n > 0 or last is None else last + n
         row = db.execute(
@@ -84,9 +81,13 @@ def read_decision(folder: Path, n: int) -> StoredDecision:
             " WHERE d.seq = ?",
             (n,),
         ).fetchone()
-    if row is None:
-        has = "has none yet" if last is None else f"has {first} to {last}"
-        raise NoDecision(f"no decision {n}: {folder / NAME} {has}")
+        if row is None:
+            has = "has none yet" if last is None else f"has {first} to {last}"
+            raise NoDecision(f"no decision {n}: {folder / NAME} {has}")
+        return _decision(n, row)
+
+
+def _decision(n: int, row: tuple[float, bytes | None, bytes, bytes | None]) -> StoredDecision:
     wall, packed, decision, policy = row
     before, inputs, now = None, None, None
     if packed is not None:
@@ -102,7 +103,11 @@ def read_decision(folder: Path, n: int) -> StoredDecision:
     )
 
 
-def _known(db: sqlite.Connection, folder: Path) -> None:
-    version = sqlite.schema_version(db)
-    if version > len(MIGRATIONS):
-        raise NewerJournal(f"{folder / NAME} was written by a newer pimgr (schema {version}, this one knows less)")
+@contextmanager
+def _open(folder: Path) -> Iterator[sqlite.Connection]:
+    with sqlite.reader(folder / NAME) as db, sqlite.telling_corruption():
+        version = sqlite.schema_version(db)
+        if version > len(MIGRATIONS):
+            known = f"schema {version}, this one knows {len(MIGRATIONS)}"
+            raise NewerJournal(f"{folder / NAME} was written by a newer pimgr ({known})")
+        yield db

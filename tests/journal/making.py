@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
 from pimgr.api import Instant, Now, Severity, replace
 from pimgr.journal import Record
 from pimgr.policy.model import (
@@ -20,6 +23,22 @@ from pimgr.policy.model import (
 )
 
 PARTS = ("pool-pump", "dryer", "strip/1", "strip/2", "heater")
+
+
+def names(folder: Path) -> list[str]:
+    """The files in a folder."""
+    return sorted(p.name for p in folder.iterdir())
+
+
+def crash(folder: Path, target: Path) -> Path:
+    """A copy of what a SIGKILL at this moment would leave. A file that is being replaced is old or new, never half."""
+    for source in [folder, folder / "run"]:
+        copy = target / source.relative_to(folder)
+        copy.mkdir(parents=True)
+        for path in sorted(source.iterdir()):
+            with suppress(FileNotFoundError, IsADirectoryError):
+                (copy / path.name).write_bytes(path.read_bytes())
+    return target
 
 
 def now(n: int) -> Now:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
-import shutil
 import sqlite3
 import stat
 import subprocess
@@ -29,7 +29,7 @@ from pimgr.journal import (
 from pimgr.journal.book import Book
 from pimgr.journal.schema import MIGRATIONS
 from pimgr.policy.model import State
-from tests.journal.making import PARTS, notice, now, record, state
+from tests.journal.making import PARTS, crash, notice, now, record, state
 
 
 async def opened(folder: Path) -> Journal:
@@ -112,7 +112,7 @@ def test_any_history_gives_back_exactly_the_last_state(
             else:
                 if what == "restart":
                     await journal.close()
-                folder = Path(shutil.copytree(folder, tmp_path_factory.mktemp("next") / "journal"))
+                folder = crash(folder, tmp_path_factory.mktemp("next") / "journal")
                 await journal.close()
                 journal = await opened(folder)
             assert (journal.seq, journal.state, journal.notes) == (n, last, ())
@@ -173,6 +173,7 @@ def test_a_journal_of_a_newer_pimgr_is_refused_and_left_alone(tmp_path: Path) ->
         await journal.close()
         with sqlite3.connect(tmp_path / "journal.db") as db:
             db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (len(MIGRATIONS) + 1,))
+            db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
         db.close()
         before = (tmp_path / "journal.db").read_bytes()
         with pytest.raises(NewerJournal, match="newer pimgr"):
@@ -189,9 +190,9 @@ def test_nobody_else_may_read_its_tokens(tmp_path: Path) -> None:
         journal = await opened(tmp_path)
         await journal.commit(record(journal.state, 1, claims=(1,)))
         await journal.store("tesla").put("refresh", "token")
-        files = [p for p in tmp_path.iterdir() if p.is_file()]
-        assert {"journal.db", "journal.db-wal"} <= {p.name for p in files}
-        assert {stat.S_IMODE(p.stat().st_mode) for p in files} == {0o600}
+        files = [entry for entry in os.scandir(tmp_path) if entry.is_file()]
+        assert {"journal.db", "journal.db-wal"} <= {entry.name for entry in files}
+        assert {stat.S_IMODE(entry.stat().st_mode) for entry in files} == {0o600}
         await journal.close()
 
     asyncio.run(main())
@@ -207,7 +208,7 @@ def test_the_loop_goes_on_while_the_disk_works(tmp_path: Path) -> None:
 
         journal = await Journal.open(tmp_path, tmp_path / "run", before_commit=hold)
         commit = asyncio.create_task(journal.commit(record(journal.state, 1)))
-        while not entered.is_set():
+        while not entered.is_set():  # noqa: ASYNC110 - another thread sets it
             await asyncio.sleep(0.001)
         assert not commit.done(), "nothing is acknowledged before it is on the disk"
         assert read_seq(tmp_path) == 0
@@ -280,7 +281,7 @@ def test_a_stored_value_is_on_the_disk_when_put_returns(tmp_path: Path) -> None:
         journal = await opened(tmp_path)
         value = {"token": "x", "tries": [1, 2.5, None, True, b"\x00"]}
         await journal.store("tesla").put("login", value)
-        crashed = Path(shutil.copytree(tmp_path, tmp_path.with_name("crashed")))
+        crashed = crash(tmp_path, tmp_path.with_name("crashed"))
         assert journal.store("honeywell").get("login") is None
         await journal.close()
         journal = await opened(crashed)

@@ -1,22 +1,45 @@
-"""What a plugin author tests with: contract suites, scripted devices, a stand-in context, virtual time.
+"""What a plugin author tests with: the contract suite, scripted devices, a stand-in context, virtual time.
 
-The suites need pytest and are imported when first asked for; everything else runs without it.
+The suite needs pytest and is imported when first asked for; everything else runs without it.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pimgr.testing.context import FakeContext, FakeStore
+from pimgr.testing.subject import METHODS, Broken, NotApplicable, Subject, Trouble, Vendor
 from pimgr.testing.time import FakeClock, VirtualLoop, run_virtual
 from pimgr.testing.world import Command, Fault, World, world_named
 
+if TYPE_CHECKING:
+    from pimgr.testing.contract import RULES, ContractSuite, run_rule
+
 __all__ = [
+    "METHODS",
+    "RULES",
+    "Broken",
     "Command",
+    "ContractSuite",
     "FakeClock",
     "FakeContext",
     "FakeStore",
     "Fault",
+    "NotApplicable",
+    "Subject",
+    "Trouble",
+    "Vendor",
     "VirtualLoop",
     "World",
+    "run_rule",
     "run_virtual",
     "world_named",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("RULES", "ContractSuite", "run_rule"):
+        from pimgr.testing import contract
+
+        return getattr(contract, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

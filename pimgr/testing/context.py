@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import queue
-import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import msgspec
 
 from pimgr import api
 from pimgr.testing.time import FakeClock
+from pimgr.worker import Worker
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -69,43 +67,11 @@ def _check_storable(value: object) -> None:
         raise TypeError(f"{type(value).__name__} is not storable: it would not come back as it went in")
 
 
-class WorkerThread(Executor):
-    """One daemon thread that runs calls in order; a vendor that hangs for ever doesn't keep the interpreter alive."""
-
-    def __init__(self, name: str) -> None:
-        self._calls: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
-        self.thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self.thread.start()
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        future: Future[T] = Future()
-        self._calls.put((future, functools.partial(fn, *args, **kwargs)))
-        return future
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self._calls.put(None)
-        if wait:
-            self.thread.join()
-
-    def _work(self) -> None:
-        while (item := self._calls.get()) is not None:
-            future, fn = item
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = fn()
-            except BaseException as error:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-            del future, fn, item
-
-
 class FakeContext:
     """Implements `api.Context`: in-memory store, secrets from a dict, a settable clock, one worker thread of its own.
 
     A call that is cancelled while it runs leaves its thread behind; the next call gets a new one, as in pimgr.
-    `threads` lists every thread that was started; `close` tells them to end after what they are doing.
+    `close` tells its threads to end after what they are doing.
     """
 
     def __init__(
@@ -122,8 +88,7 @@ class FakeContext:
         self.store = store or FakeStore()
         self.clock = clock or FakeClock()
         self.secrets = dict(secrets or {})
-        self.threads: list[threading.Thread] = []
-        self._worker: WorkerThread | None = None
+        self._worker: Worker | None = None
 
     def now(self) -> api.Instant:
         return self.clock.now().instant
@@ -137,8 +102,7 @@ class FakeContext:
     async def call(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         self.now()  # so that the clock knows this loop when the thread asks for the time
         if self._worker is None:
-            self._worker = WorkerThread(f"{self.connection}-{len(self.threads) + 1}")
-            self.threads.append(self._worker.thread)
+            self._worker = Worker(self.connection)
         worker = self._worker
         try:
             bound = functools.partial(fn, *args, **kwargs)

@@ -194,9 +194,10 @@ class ScriptedHost(_Part):
             fault = Fault.UNREACHABLE
             self._world.command(self.name, "shut down", only_boot, self._context.now(), fault=fault)
             raise api.Unreachable(self.name, "shut down", "no answer", "it is off")
-        if only_boot is not None and host.boot_id != only_boot:
-            raise api.Refused(self.name, "shut down", f"it is in {host.boot_id}, not {only_boot}", "left alone")
+        booted_since = only_boot is not None and host.boot_id != only_boot
         await self._command("shut down", only_boot)
+        if booted_since:
+            raise api.Refused(self.name, "shut down", f"it is in {host.boot_id}, not {only_boot}", "left alone")
 
     async def wake(self) -> None:
         await self._command("wake")

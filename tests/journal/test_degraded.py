@@ -135,7 +135,7 @@ def test_the_highest_promise_wins_after_a_crash(tmp_path: Path) -> None:
         disk.broken = True
         for n in range(9, 13):
             await journal.commit(record(journal.state, n, (1, n), (f"m{n}",)))
-        folder = crash(tmp_path, tmp_path.with_name("crashed"))
+        folder = crash(tmp_path, tmp_path / "crashed")
         await journal.close()
 
         journal = await opened(folder)
@@ -185,7 +185,7 @@ def test_a_message_is_sent_once_also_when_the_disk_does_not_know_it(tmp_path: Pa
         disk.broken = True
         await journal.mail_done("a", now(2))
         assert await journal.add_notice(notice("c"), now(2))
-        folder = crash(tmp_path, tmp_path.with_name("crashed"))
+        folder = crash(tmp_path, tmp_path / "crashed")
         await journal.close()
 
         journal = await opened(folder)

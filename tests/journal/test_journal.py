@@ -281,7 +281,7 @@ def test_a_stored_value_is_on_the_disk_when_put_returns(tmp_path: Path) -> None:
         journal = await opened(tmp_path)
         value = {"token": "x", "tries": [1, 2.5, None, True, b"\x00"]}
         await journal.store("tesla").put("login", value)
-        crashed = crash(tmp_path, tmp_path.with_name("crashed"))
+        crashed = crash(tmp_path, tmp_path / "crashed")
         assert journal.store("honeywell").get("login") is None
         await journal.close()
         journal = await opened(crashed)

@@ -1,0 +1,235 @@
+"""The commands. Each imports what it needs itself: `pimgr status` pays for no plugin, no database, no event loop."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import msgspec
+import typer
+
+from pimgr.cli import places, say
+from pimgr.cli.exits import Exit
+from pimgr.text import safe, safe_lines
+
+app = typer.Typer(
+    help="Sheds load when the grid fails, and gives back exactly what it took.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # rich costs more time than all the rest
+    pretty_exceptions_enable=False,
+)
+plugin_app = typer.Typer(help="The plugins that are installed.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(plugin_app, name="plugin")
+
+Config = Annotated[Path, typer.Option("--config", help="The config file.")]
+State = Annotated[
+    Path,
+    typer.Option(
+        "--state", default_factory=places.state, show_default=str(places.state()), help="The journal's folder."
+    ),
+]
+Run = Annotated[
+    Path,
+    typer.Option(
+        "--run", default_factory=places.run, show_default=str(places.run()), help="The folder of snapshot and socket."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@app.command()
+def run(
+    config: Config = places.CONFIG,
+    *,
+    state: State,
+    run: Run,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Watch and decide, but switch and mail nothing.")] = False,
+) -> None:
+    """Watch the grid and the loads until told to stop. systemd calls this."""
+    from pimgr import supervise
+
+    say.leave(supervise.run(supervise.Options(config=config, state=state, run=run, dry_run=dry_run)))
+
+
+@app.command()
+def demo(
+    json: Annotated[Path | None, typer.Option("--json", help="Write the scorecard into this file.")] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Under 20 s.")] = False,
+    no_tty: Annotated[bool, typer.Option("--no-tty", help="Lines instead of a live view.")] = False,
+) -> None:
+    """Watch a simulated house lose the grid and get it back, on this machine."""
+    try:
+        from pimgr import demo as demos
+    except ModuleNotFoundError as error:
+        cure = "`pip install pimgr[all,house,screen]`"
+        say.fail(f"the demo needs the Python module {error.name}, which is not installed: {cure}", Exit.NO)
+    say.leave(demos.main(demos.Options(json=json, fast=fast, tty=not no_tty)))
+
+
+@app.command()
+def check(config: Config = places.CONFIG, json: Json = False) -> None:
+    """Look for errors in the config, all at once. Contacts nothing."""
+    from pimgr import config as configs
+    from pimgr import plugins
+
+    secrets = configs.Secrets(configs.secrets_folder(config))
+    house, errors = configs.check(config, plugins.load(), secrets)
+    if json:
+        found = [] if errors is None else errors.errors
+        say.json({"ok": errors is None, "path": str(config), "digest": house.digest if house else "", "errors": found})
+    elif errors is not None:
+        say.lines(str(errors).split("\n"))
+    elif house is not None:
+        counts = [
+            say.count(len(house.connections), "connection"),
+            say.count(sum(len(one.provides) for one in house.connections), "part"),
+            say.count(len(house.policy.tiers), "tier"),
+        ]
+        say.lines([f"{safe(str(config))} is valid: {', '.join(counts)}."])
+    say.leave(Exit.OK if errors is None else Exit.NO)
+
+
+@app.command()
+def reload(run: Run) -> None:
+    """Let the running pimgr read its config again. An invalid one is refused, and the present one stays."""
+    _ask(run, "reload")
+
+
+@app.command()
+def forget(part: Annotated[str, typer.Argument(help="Such as pool-pump or strip/3.")], run: Run) -> None:
+    """Write off what pimgr owes to a part: it will not be given back."""
+    _ask(run, "forget", part)
+
+
+@app.command("return")
+def return_(part: Annotated[str, typer.Argument(help="Such as pool-pump or strip/3.")], run: Run) -> None:
+    """Answer "was it us?" with yes: what pimgr took before it lost its journal is given back."""
+    _ask(run, "give back", part)
+
+
+@app.command()
+def status(run: Run, json: Json = False) -> None:
+    """The house as pimgr sees it now."""
+    from pimgr.cli import status as statuses
+
+    statuses.status(run, as_json=json)
+
+
+@app.command()
+def why(
+    part: Annotated[str | None, typer.Argument(help="Such as pool-pump or strip/3; all, if absent.")] = None,
+    *,
+    run: Run,
+    state: State,
+    json: Json = False,
+) -> None:
+    """Why a part is as it is, and when it comes back."""
+    from pimgr.cli import show
+    from pimgr.cli.word import now
+
+    view, word = say.last_word(run, as_json=json)
+    parts = [line for line in view.parts if (line.part == part if part else line.status)]
+    if part and not parts:
+        import difflib
+
+        near = difflib.get_close_matches(part, [line.part for line in view.parts], n=1)
+        cure = f'did you mean "{near[0]}"?' if near else "`pimgr status` lists all parts"
+        say.fail(f'no part is called "{safe(part, 60)}"; {safe(cure, 100)}', Exit.NO)
+    lately = _history(state, part) if part else []
+    if json:
+        say.json({"running": word.running, "problem": word.problem, "parts": parts, "lately": lately})
+    else:
+        if word.problem:
+            say.lines([*show.wrapped(f"! {word.problem}", 0, 2), ""])
+        say.lines([*show.why(parts, now()), *([f"  lately, of {safe(str(part), 60)}:"] if lately else [])])
+        say.lines([f"    {line}" for line in lately])
+    say.leave(Exit.OK if word.running else Exit.NOT_RUNNING)
+
+
+@app.command()
+def replay(
+    n: Annotated[int, typer.Argument(help="Number of the decision; 0 is the last one, -1 the one before it.")],
+    state: State,
+    json: Json = False,
+) -> None:
+    """Make a recorded decision again, and see whether it comes out the same."""
+    from datetime import datetime
+
+    from pimgr import replay as replays
+    from pimgr import sqlite
+    from pimgr.journal import NewerJournal, NoDecision
+
+    try:
+        result = replays.replay(state, n)
+    except (NoDecision, NewerJournal) as error:
+        say.fail(str(error), Exit.NO)
+    except (FileNotFoundError, PermissionError, sqlite.Error, sqlite.Corrupt, msgspec.DecodeError) as error:
+        say.fail(f"the journal in {state} can't be read ({error}); is it there, and may you read it?", Exit.NO)
+    if json:
+        say.json(result)
+    else:
+        when = datetime.fromtimestamp(result.wall).astimezone()
+        say.lines([f"decision {result.seq}, {when:%Y-%m-%d %H:%M:%S}", *(f"  {safe(line)}" for line in result.lines)])
+        say.lines(["It comes out the same." if result.same else "It comes out otherwise now:"])
+        say.lines([f"  {safe(line)}" for line in result.difference])
+    say.leave(Exit.OK if result.same else Exit.NO)
+
+
+@plugin_app.command("list")
+def plugin_list(json: Json = False) -> None:
+    """Every plugin that is installed, and why one doesn't load."""
+    from pimgr import plugins
+    from pimgr.cli import show
+
+    records = plugins.load().records
+    if json:
+        say.json(records)
+    else:
+        say.lines(show.plugins(records))
+
+
+app.command("plugin-list", hidden=True)(plugin_list)
+
+
+@app.command()
+def version() -> None:
+    """The versions of pimgr and of its plugin contract."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as of
+
+    from pimgr import api
+
+    try:
+        say.lines([f"pimgr {of('pimgr')}, plugin contract {api.VERSION}"])
+    except PackageNotFoundError:
+        say.lines([f"pimgr (not installed), plugin contract {api.VERSION}"])
+
+
+# ------------------------------------------------------------------------------------------------------------ inside
+
+
+def _history(folder: Path, part: str | None) -> list[str]:
+    """The last events of a part; none where the journal isn't there or isn't ours to read: they are an extra."""
+    from datetime import datetime
+
+    from pimgr import sqlite
+    from pimgr.journal import NewerJournal, read_history
+
+    try:
+        lines = read_history(folder, part, 8)
+    except (OSError, sqlite.Error, sqlite.Corrupt, NewerJournal):
+        return []
+    return [f"{datetime.fromtimestamp(line.wall).astimezone():%a %H:%M:%S} {safe(line.text)}" for line in lines]
+
+
+def _ask(folder: Path, do: str, part: str = "") -> NoReturn:
+    from pimgr.control import NotRunning, Request, ask
+
+    try:
+        reply = ask(folder, Request(do=do, part=part))
+    except NotRunning as error:
+        say.fail(str(error), Exit.NOT_RUNNING)
+    print(safe_lines(reply.text), file=sys.stdout if reply.ok else sys.stderr)
+    say.leave(Exit.OK if reply.ok else Exit.NO)

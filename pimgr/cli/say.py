@@ -1,0 +1,52 @@
+"""How a command says what it has to say, and ends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from pimgr import snapshot as snapshots
+from pimgr.cli.exits import Exit
+from pimgr.cli.word import Word, alive, judge, now
+from pimgr.text import safe
+
+
+def lines(texts: Iterable[str]) -> None:
+    """Print lines; names of devices in them are escaped already."""
+    for text in texts:
+        print(text)
+
+
+def json(value: object) -> None:
+    """Print a value for a program. JSON escapes control characters itself."""
+    print(msgspec.json.format(msgspec.json.encode(value)).decode())
+
+
+def fail(text: str, status: Exit) -> NoReturn:
+    """Say what is wrong where errors go, and end."""
+    print(safe(text, 1000), file=sys.stderr)
+    leave(status)
+
+
+def leave(status: int) -> NoReturn:
+    raise SystemExit(int(status))
+
+
+def count(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")
+
+
+def last_word(folder: Path, *, as_json: bool) -> tuple[snapshots.Snapshot, Word]:
+    """The snapshot of the running pimgr, and what it is worth; ends the program if there is none."""
+    try:
+        view = snapshots.read(folder)
+    except snapshots.NoSnapshot as error:
+        if as_json:
+            json({"running": False, "age_s": None, "problem": str(error), "snapshot": None})
+            leave(Exit.NOT_RUNNING)
+        fail(str(error), Exit.NOT_RUNNING)
+    return view, judge(view, now(), alive=alive(view.pid))

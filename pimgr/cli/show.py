@@ -1,0 +1,110 @@
+"""What the command line prints, in 80 columns where names allow it. All names of devices and configs are escaped."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from pimgr.api import Instant
+from pimgr.cli.word import Word, ago
+from pimgr.snapshot import ConnectionLine, PartLine, Snapshot
+from pimgr.text import safe
+
+if TYPE_CHECKING:  # plugins are found by importlib.metadata: not for a status
+    from pimgr.plugins import PluginRecord
+
+WIDTH = 80
+_NAME = 28
+"""Longest name that a column is made wide for."""
+
+
+def wrapped(text: str, indent: int, hang: int | None = None) -> list[str]:
+    """`text`, escaped, in lines of at most WIDTH columns."""
+    begin, rest = " " * indent, " " * (indent if hang is None else hang)
+    lines = textwrap.wrap(safe(text), WIDTH, initial_indent=begin, subsequent_indent=rest, break_on_hyphens=False)
+    return lines or [begin.rstrip()]
+
+
+def status(snapshot: Snapshot, word: Word, now: Instant) -> list[str]:
+    """The whole house."""
+    lines = [safe(snapshot.headline)]
+    if snapshot.dry_run:
+        lines.append("This is a dry run: nothing is switched.")
+    if word.problem:
+        lines = [*wrapped(f"! {word.problem}", 0, 2), "", "It last said:", *(f"  {line}" for line in lines)]
+    lines += ["", *_facts(snapshot, now)]
+    if snapshot.trouble:
+        lines += ["", "Not well", *(line for trouble in snapshot.trouble for line in wrapped(f"! {trouble}", 2, 4))]
+    if snapshot.parts:
+        lines += ["", "Parts", *(line for part in snapshot.parts for line in _part(part, _widest(snapshot.parts)))]
+    return [*lines, "", *_connections(snapshot.connections, now)]
+
+
+def _facts(snapshot: Snapshot, now: Instant) -> list[str]:
+    grid = snapshot.grid + (f" ({safe(snapshot.grid_source, 40)})" if snapshot.grid_source else "")
+    seen = f", {ago(snapshot.grid_at, now)}" if snapshot.grid_at else ""
+    phase = snapshot.phase
+    if snapshot.outage_since is not None:
+        phase += f", the outage began {ago(snapshot.outage_since, now)}"
+    charge = "unknown"
+    if snapshot.charge is not None:
+        charge = f"{snapshot.charge:.0f} %" + (", estimated: no reading comes in" if snapshot.charge_estimated else "")
+    owed = "nothing" if not snapshot.owed else f"{snapshot.owed} to be given back"
+    return [f"grid     {grid}{seen}", f"phase    {phase}", f"battery  {charge}", f"owed     {owed}"]
+
+
+def _widest(parts: Iterable[PartLine]) -> int:
+    return min(_NAME, max((len(safe(part.part, _NAME)) for part in parts), default=0))
+
+
+def _part(part: PartLine, width: int) -> list[str]:
+    watts = "" if part.power_w is None else f"{part.power_w:.0f} W"
+    first = f"  {safe(part.part, _NAME):<{width}}  {part.state:<7}  {watts:>7}  {safe(part.status, 20)}".rstrip()
+    told = part.why + (f"; returns: {part.returns}" if part.returns else "") if part.status else ""
+    lines = [first, *(wrapped(told, 6) if told else [])]
+    if part.fault:
+        lines += wrapped(f"! {part.fault}", 6, 8)
+    return lines
+
+
+def _connections(connections: Sequence[ConnectionLine], now: Instant) -> list[str]:
+    sick = [one for one in connections if one.health != "ok"]
+    count = f"{len(connections)} connection" + ("" if len(connections) == 1 else "s")
+    if not sick:
+        return [f"{count}, all well" if connections else "No connections"]
+    lines = [f"{count}, {len(sick)} not well"]
+    for one in sick:
+        since = f", since {ago(one.since, now)}" if one.since else ""
+        reason = f": {one.reason}" if one.reason else ""
+        lines += wrapped(f"{safe(one.id, _NAME)} ({safe(one.type, 40)}) {one.health}{since}{reason}", 2, 4)
+    return lines
+
+
+def why(parts: Sequence[PartLine], now: Instant) -> list[str]:
+    """Why parts are as they are, and until when."""
+    lines: list[str] = []
+    for part in parts:
+        name = safe(part.part, 60) + (f" ({safe(part.title, 60)})" if part.title not in ("", part.part) else "")
+        seen = f", read {ago(part.read_at, now)}" if part.read_at else ", not read yet"
+        lines += [f"{name}: {part.state}{seen}"]
+        lines += wrapped(f"{part.status}: {part.why}" if part.status else "pimgr wants nothing of it", 4)
+        if part.returns:
+            lines += wrapped(f"returns: {part.returns}", 4, 6)
+        if part.fault:
+            lines += wrapped(f"! {part.fault}", 4, 6)
+    return lines or ["pimgr wants nothing of any part."]
+
+
+def plugins(records: Sequence[PluginRecord]) -> list[str]:
+    """One plugin after the other."""
+    if not records:
+        return ["No plugins are installed; `pip install pimgr[all]` brings those of this project."]
+    width = min(_NAME, max(len(safe(record.name, _NAME)) for record in records))
+    lines: list[str] = []
+    for record in records:
+        of = f"{safe(record.distribution, 40)} {safe(record.version, 20)}".strip()
+        lines.append(f"{safe(record.name, _NAME):<{width}}  {record.status:<7}  {of}")
+        told = record.reason or (", ".join(record.types) if record.types else "brings no device types yet")
+        lines += wrapped(told, width + 2)
+    return lines

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import msgspec
 import typer
 
 from pimgr.cli import places, say
@@ -156,6 +155,8 @@ def replay(
 ) -> None:
     """Make a recorded decision again, and see whether it comes out the same."""
     from datetime import datetime
+
+    import msgspec
 
     from pimgr import replay as replays
     from pimgr import sqlite

@@ -1,7 +1,7 @@
 """Two commands without typer: `status`, which people and screens call most, and `run`, which stays in memory.
 
-typer 0.29 imports pydantic as soon as a command has one option: 65 of `status`'s 145 ms on a PC, several times that on a
-Pi, and 12 MiB for as long as pimgr runs. So plain arguments are read here; all others, and mistakes, are left to typer.
+typer 0.29 imports pydantic as soon as a command has one option: 65 of `status`'s 145 ms on a PC, several times that on
+a Pi, and 7 MiB for as long as pimgr runs. So plain arguments are read here; others, and mistakes, are left to typer.
 """
 
 from __future__ import annotations

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import msgspec
-
-from pimgr import snapshot as snapshots
 from pimgr.cli.exits import Exit
-from pimgr.cli.word import Word, alive, judge, now
 from pimgr.text import safe
+
+if TYPE_CHECKING:  # `pimgr --help` needs neither
+    from pimgr.cli.word import Word
+    from pimgr.snapshot import Snapshot
 
 
 def lines(texts: Iterable[str]) -> None:
@@ -23,6 +23,8 @@ def lines(texts: Iterable[str]) -> None:
 
 def json(value: object) -> None:
     """Print a value for a program. JSON escapes control characters itself."""
+    import msgspec
+
     print(msgspec.json.format(msgspec.json.encode(value)).decode())
 
 
@@ -40,8 +42,11 @@ def count(number: int, word: str) -> str:
     return f"{number} {word}" + ("" if number == 1 else "s")
 
 
-def last_word(folder: Path, *, as_json: bool) -> tuple[snapshots.Snapshot, Word]:
+def last_word(folder: Path, *, as_json: bool) -> tuple[Snapshot, Word]:
     """The snapshot of the running pimgr, and what it is worth; ends the program if there is none."""
+    from pimgr import snapshot as snapshots
+    from pimgr.cli.word import alive, judge, now
+
     try:
         view = snapshots.read(folder)
     except snapshots.NoSnapshot as error:

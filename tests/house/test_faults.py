@@ -187,7 +187,8 @@ def test_a_quiet_gateway_does_not_even_shake_hands(fault: Fault) -> None:
             house.fault("gateway", fault)
             browser = Browser(house.port("gateway"))
             with pytest.raises(TimeoutError):
-                await browser.raw(b"GET /api/status HTTP/1.1\r\n\r\n", deadline_s=QUIET_S)
+                async with asyncio.timeout(QUIET_S):
+                    await asyncio.open_connection(LOOPBACK, browser.port, ssl=browser.context)
             house.fault("gateway", Fault.NONE)
             assert (await browser.call("GET", "/api/status"))[0] == 200
 

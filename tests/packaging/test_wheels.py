@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import zipfile
 from email import message_from_string
@@ -53,8 +54,9 @@ def test_the_extra_all_brings_every_plugin_and_all_it_needs(installed: Path) -> 
 
 def test_plugin_list_names_the_seven_there(installed: Path) -> None:
     shown = run(installed / "pimgr", "plugin", "list")
-    words = set(shown.split())
-    assert words >= set(PLUGINS), shown
+    assert [name for name in PLUGINS if not re.search(rf"^{name}\b", shown, re.MULTILINE)] == [], shown
+    records = json.loads(run(installed / "pimgr", "plugin", "list", "--json"))
+    assert {record["name"]: record["status"] for record in records} == dict.fromkeys(PLUGINS, "loaded")
 
 
 def test_the_command_knows_its_version_there(installed: Path) -> None:

@@ -25,7 +25,7 @@ kind = "gateway"
 [[device]]
 id = "ev-charger"
 kind = "kasa"
-watts = 3600.0
+watts = 2300.0
 [[device]]
 id = "pool-pump"
 kind = "kasa"
@@ -118,13 +118,13 @@ def config_text(plan: Plan, house: House, ca_file: Path) -> str:
 sources = ["gateway"]
 poll = "1s"
 confirm = "0s"
-settle = {plan.at(plan.settle_s)}
+settle = "{plan.at(plan.settle_s) * 1000:.0f}ms"
 [battery]
 capacity = "13.5 kWh"
 assumed_load = "1 kW"
 poll = "1s"
 [restore]
-stagger = {plan.at(plan.stagger_s)}
+stagger = "{plan.at(plan.stagger_s) * 1000:.0f}ms"
 [protect]
 never_shed = {_strings(plan.never_shed)}
 {tiers}

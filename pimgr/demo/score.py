@@ -72,7 +72,9 @@ def judge(plan: Plan, witness: Witness) -> Score:
         mails=witness.mails,
         failures=(),
     )
-    return Score(**{**{f: getattr(score, f) for f in score.__struct_fields__}, "failures": tuple(_failures(plan, score))})
+    return Score(
+        **{**{f: getattr(score, f) for f in score.__struct_fields__}, "failures": tuple(_failures(plan, score))}
+    )
 
 
 def _failures(plan: Plan, score: Score) -> list[str]:
@@ -102,7 +104,8 @@ def _s(seconds: float | None) -> str:
 def _grid(wire: Sequence[WireEntry], raw: str, after: float) -> float | None:
     """When the grid went, or had come back, in truth."""
     return next(
-        (e.mono_s for e in wire if e.device == "house" and e.what == "truth" and e.raw == raw and e.mono_s > after), None
+        (e.mono_s for e in wire if e.device == "house" and e.what == "truth" and e.raw == raw and e.mono_s > after),
+        None,
     )
 
 

@@ -14,16 +14,19 @@ from pimgr.journal.schema import MIGRATIONS, NAME
 from pimgr.journal.words import NewerJournal
 
 MAX_MISSED = 200
-"""Entries kept in memory while the disk takes none. The newest state is always among them."""
+"""Entries kept in memory while the disk takes none. Past that the history has a gap; state, store and mail haven't."""
 
 log = logging.getLogger(__name__)
 
 
 class Answer(Frozen):
-    """How a write went. `problem`: "" or why it isn't on the disk; `fresh`: a broken file gave way to an empty one."""
+    """How a write went. `problem`: "" or why it isn't on the disk.
+
+    `incomplete`: the database lacks older things, since it was begun anew or the disk was away for too long.
+    """
 
     problem: str = ""
-    fresh: bool = False
+    incomplete: bool = False
 
 
 class Book:
@@ -34,6 +37,7 @@ class Book:
         self._before_commit = before_commit
         self._db: sqlite.Connection | None = None
         self._missed: list[Entry] = []
+        self._dropped = False
         self.distrusted = False
         """It couldn't be read at the start: it is set aside before anything is written, or two histories would mix."""
 
@@ -57,7 +61,9 @@ class Book:
         isn't what is on the disk. A transaction that failed is not repeated, its rows go in with the next.
         """
         self._missed.append(entry)
-        del self._missed[:-MAX_MISSED]
+        if len(self._missed) > MAX_MISSED:
+            del self._missed[0]
+            self._dropped = True
         try:
             db = self._db or self._open()
             with sqlite.transaction(db):
@@ -67,7 +73,8 @@ class Book:
         except (sqlite.Error, sqlite.Corrupt, OSError) as error:
             return self._failed(error)
         self._missed.clear()
-        return Answer()
+        dropped, self._dropped = self._dropped, False
+        return Answer(incomplete=dropped)
 
     def close(self) -> None:
         """Fold the log into the database and let go of it."""
@@ -94,16 +101,21 @@ class Book:
     def _failed(self, error: Exception) -> Answer:
         self.close()
         if not sqlite.is_corruption(error):
-            return Answer(problem=f"the journal can't be written: {error}")
+            return Answer(problem=unwritable(self.path, error))
         try:
             aside = self.set_aside()
         except OSError as second:
             return Answer(problem=f"the journal is broken ({error}) and can't be set aside: {second}")
-        return Answer(problem=f"the journal was broken ({error}) and is now {aside.name}", fresh=True)
+        return Answer(problem=f"the journal was broken ({error}) and is now {aside.name}", incomplete=True)
 
     def set_aside(self) -> Path:
         """Make room for a new database. Raises OSError."""
         return sqlite.set_aside(self.path)
+
+
+def unwritable(path: Path, error: Exception) -> str:
+    """What to tell a person."""
+    return f"{path} can't be written ({error}); look whether its disk is full, read-only or failing"
 
 
 def _migrate(db: sqlite.Connection, path: Path) -> None:

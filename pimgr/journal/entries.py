@@ -67,7 +67,8 @@ class Page:
         digest = None
         if self.policy is not None:
             digest = hashlib.sha256(self.policy).hexdigest()
-            db.execute("INSERT OR IGNORE INTO policies VALUES (?, ?)", (digest, zlib.compress(self.policy)))
+            if db.execute("SELECT 1 FROM policies WHERE hash = ?", (digest,)).fetchone() is None:
+                db.execute("INSERT INTO policies VALUES (?, ?)", (digest, zlib.compress(self.policy)))
         inputs = zlib.compress(self.inputs) if self.inputs is not None else None
         row = (self.seq, *at, digest, inputs, zlib.compress(self.encoded))
         db.execute("INSERT OR IGNORE INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?)", row)
@@ -130,6 +131,18 @@ class MailFailed:
 
     def write(self, db: Connection) -> None:
         db.execute("UPDATE outbox SET message = ? WHERE key = ?", (encode(self.mail), self.mail.key))
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """Everything that waits, in order, in place of what the outbox had waiting."""
+
+    waiting: tuple[OutboxMessage, ...]
+
+    def write(self, db: Connection) -> None:
+        db.execute("DELETE FROM outbox WHERE NOT sent")
+        for mail in self.waiting:
+            Mail(mail).write(db)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from pimgr.journal.entries import (
     Mail,
     MailDone,
     MailFailed,
+    Outbox,
     Page,
     Prune,
     Stored,
@@ -206,17 +207,16 @@ class Journal:
         if answer.cancelled() or answer.exception() is not None:
             return
         result = answer.result()
-        if result.fresh:
+        if result.incomplete:
             self._send(self._everything())
         elif not result.problem:
             self._clear(ticket)
 
     def _everything(self) -> Batch:
-        """All that is known, for a database that was begun anew because the old one broke."""
+        """All that is known, for a database that was begun anew or missed too much."""
         sent = (Mail(OutboxMessage(message=_key_only(k)), sent=True) for k in self._seen - self._waiting.keys())
         stored = (Stored(connection, key, value) for (connection, key), value in self._store.items())
-        waiting = (Mail(mail) for mail in self._waiting.values())
-        return Batch((*stored, *sent, *waiting, Latest.of(self.seq, self.state)))
+        return Batch((*stored, *sent, Outbox(tuple(self._waiting.values())), Latest.of(self.seq, self.state)))
 
     def _degrade(self, problem: str) -> None:
         if not self.degraded:

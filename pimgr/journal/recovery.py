@@ -8,7 +8,7 @@ from pathlib import Path
 from pimgr import sqlite
 from pimgr.api import replace
 from pimgr.journal import claims, promises
-from pimgr.journal.book import Book
+from pimgr.journal.book import Book, unwritable
 from pimgr.journal.content import Content, load
 from pimgr.journal.entries import Batch, Entry, Latest, Mail, MailDone, Page
 from pimgr.policy.model import State
@@ -48,7 +48,7 @@ def _open(book: Book, beginning: Beginning) -> None:
     except sqlite.Corrupt as error:
         _lose(book, beginning, error)
     except (sqlite.Error, OSError) as error:
-        beginning.problem = f"the journal can't be written: {error}"
+        beginning.problem = unwritable(book.path, error)
         if not book.path.exists():
             return
         try:

@@ -183,6 +183,22 @@ def test_a_journal_put_back_from_an_old_backup_asks_about_what_it_does_not_know(
     asyncio.run(main())
 
 
+def test_a_journal_that_cannot_even_be_read_is_asked_about_and_never_mixed_with_a_new_one(tmp_path: Path) -> None:
+    async def main() -> None:
+        await written(tmp_path)
+        (tmp_path / DATABASE).rename(tmp_path / "kept.db")
+        (tmp_path / DATABASE).mkdir()  # nothing that SQLite can open, not even for reading
+        journal = await opened(tmp_path)
+        assert asked(journal) == {1, 2, 8}
+        assert "can't be read either" in journal.notes[0]
+        assert journal.degraded == ""
+        assert (tmp_path / "journal-corrupt-1.db").is_dir()
+        assert read_state(tmp_path) == journal.state
+        await journal.close()
+
+    asyncio.run(main())
+
+
 def test_a_promise_is_believed_though_the_journal_is_lost(tmp_path: Path) -> None:
     """The disk failed, the promise was written, and then the disk was found broken: the promise is the newest truth."""
 

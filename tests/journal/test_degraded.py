@@ -248,6 +248,35 @@ def test_closing_does_not_wait_for_ever_for_a_disk_that_hangs(tmp_path: Path, mo
     asyncio.run(main())
 
 
+def test_a_disk_that_is_away_for_long_leaves_a_gap_in_history_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        monkeypatch.setattr("pimgr.journal.book.MAX_MISSED", 5)
+        monkeypatch.setattr("pimgr.journal.promises.MAX", 5)
+        disk = Disk()
+        journal = await opened(tmp_path, disk)
+        disk.broken = True
+        with pytest.raises(NotStored):
+            await journal.store("tesla").put("token", "new")
+        for n in range(1, 21):
+            await journal.commit(record(journal.state, n, (1, n), (f"m{n}",)))
+        await until(lambda: names(tmp_path / "run") == sorted(f"promise-{n}.msgpack" for n in range(16, 21)))
+        disk.broken = False
+        assert await journal.probe(now(30))
+        await until(lambda: names(tmp_path / "run") == [])
+        await journal.close()
+
+        journal = await opened(tmp_path)
+        assert (journal.seq, journal.state) == (20, state(20, (1, 20)))
+        assert [m.key for m in await journal.pending_mail()] == [f"m{n}" for n in range(1, 21)]
+        assert journal.store("tesla").get("token") == "new"
+        assert [a.id for a in read_actions(tmp_path)] == [17, 18, 19, 20]
+        await journal.close()
+
+    asyncio.run(main())
+
+
 SCENARIOS = Path(__file__).with_name("disks.py")
 
 

@@ -80,9 +80,10 @@ class Control:
 
         self._clients += 1
         try:
-            reply = await self._answer(reader) if self._clients <= MAX_CLIENTS else Reply(False, "too many at once")
+            reply = await self._answer(reader)
             writer.write(_cut(reply))
-            await asyncio.wait_for(writer.drain(), DEADLINE_S)
+            async with asyncio.timeout(DEADLINE_S):
+                await writer.drain()
         except (OSError, TimeoutError):
             pass  # it left: what it asked for was done, and is told by `pimgr status`
         finally:
@@ -93,12 +94,15 @@ class Control:
         import asyncio
 
         try:
-            line = await asyncio.wait_for(reader.readline(), DEADLINE_S)
+            async with asyncio.timeout(DEADLINE_S):
+                line = await reader.readline()
             request = msgspec.json.decode(line, type=Request)
         except TimeoutError:
             return Reply(False, f"no request within {DEADLINE_S:g} s")
         except ValueError as error:  # too long, not JSON, not UTF-8, not a request
             return Reply(False, f"not a request: {error}")
+        if self._clients > MAX_CLIENTS:
+            return Reply(False, "too many ask at once")
         try:
             return await self._handle(request)
         except Exception as error:

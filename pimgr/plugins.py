@@ -208,7 +208,7 @@ def _source(entry: EntryPoint, distribution: str, version: str) -> _Source:
 def _reason(error: BaseException) -> str:
     """One line for `pimgr plugin list`: what happened and, for a plugin's own error, where."""
     if isinstance(error, _Rejected):
-        return str(error)
+        return " ".join(str(error).split())
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"it needs the Python module {error.name}, which is not installed"
     text = " ".join(f"{error}".split())

@@ -106,7 +106,7 @@ def _syntax(report: Report, error: Exception, last_line: int) -> None:
         report.lines = {(): int(found[1])}
     elif "at end of document" in text:
         report.lines = {(): last_line}
-    what = "brackets within brackets without end" if deep else safe(text, 200)
+    what = "brackets within brackets without end" if deep else safe(re.sub(r" \(at [^()]*\)$", "", text), 200)
     cure = ""
     if "overwrite" in text or "twice" in text or "already" in text:
         cure = "the same name stands there twice; rename or remove one"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pimgr.api import Refused, Secret
@@ -19,6 +21,15 @@ _LIMIT = 65536
 def secrets_folder(config: Path) -> Path:
     """The folder of secrets beside a config file: /etc/pimgr/secrets for /etc/pimgr/pimgr.toml."""
     return config.parent / "secrets"
+
+
+@contextmanager
+def _closing(file: int) -> Iterator[None]:
+    """Close a file descriptor at the end: `os.fdopen` takes no folder, and would leave it open."""
+    try:
+        yield
+    finally:
+        os.close(file)
 
 
 class Secrets:
@@ -66,13 +77,14 @@ class Secrets:
             raise refused("may not be read by this user", f"`sudo chown pimgr {path}`") from None
         except OSError as error:
             raise refused(f"can't be read ({error.strerror})", f"look at `ls -l {path}`") from None
-        with os.fdopen(file, "rb") as opened:
-            status = os.fstat(opened.fileno())
+        with _closing(file):
+            status = os.fstat(file)
             if not stat.S_ISREG(status.st_mode):
                 raise refused("is not a plain file", "write the secret into a file of that name")
             if ours and status.st_mode & 0o077:
                 raise refused(f"is open to others (mode {status.st_mode & 0o777:04o})", f"`sudo chmod 600 {path}`")
-            data = opened.read(_LIMIT + 1)
+            with os.fdopen(file, "rb", closefd=False) as opened:
+                data = opened.read(_LIMIT + 1)
         if len(data) > _LIMIT:
             raise refused("is too large for a secret", "write only the secret into it")
         try:

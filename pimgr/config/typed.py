@@ -28,7 +28,6 @@ class Typing:
 
     def struct(self, key: Key, raw: Mapping[str, Any], cls: type[Config]) -> Config | None:
         """The table at `key` as `cls`; None if anything is wrong with it, which is then reported."""
-        before = len(self.report.errors)
         fields = {field.encode_name: field for field in msgspec.structs.fields(cls)}
         self._keys(key, raw, list(fields))
         for name, field in fields.items():
@@ -37,7 +36,7 @@ class Typing:
                 self._field((*key, name), raw[name], field.type, kind)
             elif field.required:
                 self.report.add((*key, name), Kind.MISSING, found="no such key", expected=expected(kind))
-        if len(self.report.errors) > before:
+        if any(place[: len(key)] == key for place in self.report.errors):
             return None
         try:
             return msgspec.convert(raw, cls)
@@ -128,7 +127,7 @@ def _holds_secret(kind: inspect.Type) -> bool:
             return False
 
 
-def expected(kind: inspect.Type) -> str:  # noqa: C901, PLR0911 - one line a type
+def expected(kind: inspect.Type) -> str:  # noqa: C901, PLR0911, PLR0912 - one line a type
     """What a field of this type may hold, in words."""
     match kind:
         case inspect.UnionType(types=types):
@@ -149,7 +148,9 @@ def expected(kind: inspect.Type) -> str:  # noqa: C901, PLR0911 - one line a typ
             return "one of " + listed(map(shown, values))
         case inspect.EnumType(cls=cls):
             return "one of " + listed(shown(member.value) for member in cls)
-        case inspect.ListType() | inspect.VarTupleType() | inspect.TupleType() | inspect.SetType():
+        case inspect.ListType(item_type=item) | inspect.VarTupleType(item_type=item):
+            return f"a list, each {expected(item)}"
+        case inspect.TupleType() | inspect.SetType() | inspect.FrozenSetType():
             return "a list"
         case inspect.DictType():
             return "a table"

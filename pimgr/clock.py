@@ -24,14 +24,14 @@ class SystemClock:
     def __init__(self, *, battery_backed: bool = False) -> None:
         self._boot = BOOT_ID.read_text(encoding="ascii").strip().replace("-", "")[:12]
         self._trusted = battery_backed
+        self._libc = ctypes.CDLL(None)
 
     def now(self) -> Now:
-        self._trusted = self._trusted or _synchronised()
+        self._trusted = self._trusted or self._synchronised()
         return Now(time.clock_gettime(time.CLOCK_BOOTTIME), time.time(), self._boot, wall_trusted=self._trusted)
 
-
-def _synchronised() -> bool:
-    """Whether the kernel believes its wall clock: true for systemd-timesyncd, chrony and ntpd alike."""
-    timex = ctypes.create_string_buffer(512)  # struct timex, all zero: `modes` 0 only asks
-    state: int = ctypes.CDLL(None, use_errno=True).adjtimex(timex)
-    return 0 <= state < TIME_ERROR
+    def _synchronised(self) -> bool:
+        """Whether the kernel believes its wall clock: true for systemd-timesyncd, chrony and ntpd alike."""
+        timex = ctypes.create_string_buffer(512)  # struct timex, all zero: `modes` 0 only asks
+        state: int = self._libc.adjtimex(timex)
+        return 0 <= state < TIME_ERROR

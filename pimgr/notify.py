@@ -47,6 +47,12 @@ class Systemd:
     def stopping(self) -> None:
         self._tell("STOPPING=1")
 
+    def close(self) -> None:
+        """Let go of the socket; nothing is told from then on."""
+        if self._notifier is not None and self._notifier.socket is not None:
+            self._notifier.socket.close()
+        self._notifier = None
+
     def _tell(self, state: str) -> None:
         """As UTF-8, which systemd expects; sdnotify 0.3.2 encodes Latin-1, and says nothing where it can't."""
         if self._notifier is not None:

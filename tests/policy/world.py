@@ -135,13 +135,17 @@ class World:
 
     def crash(self, down_s: float = 3.0) -> None:
         """SIGKILL, and a restart by systemd."""
+        if self.alive:
+            self._die(down_s)
+
+    def _die(self, down_s: float) -> None:
         self.life += 1
         self.alive, self.crash_when = False, ""
         self.after(down_s, self._start)
 
     def reboot(self, down_s: float = 30.0, wall_error: float = 0.0) -> None:
         """The box itself loses power: a new boot id, CLOCK_BOOTTIME from 0, and a wall clock that may be wrong."""
-        self.crash(down_s)
+        self._die(down_s)
         self.boots, self.boot_t = self.boots + 1, self.t + down_s
         self.wall_error, self.wall_trusted = wall_error, False
 

@@ -67,12 +67,15 @@ def pimgr_device_types() -> Sequence[DeviceType[Any]]:
     return TYPES
 
 
-def _broken() -> Sequence[DeviceType[Any]]:
-    raise RuntimeError("boom")
+def _broken() -> Any:
+    def pimgr_device_types() -> Sequence[DeviceType[Any]]:
+        raise RuntimeError("boom")
+
+    return SimpleNamespace(pimgr_device_types=hookimpl(pimgr_device_types))
 
 
 ACME = SimpleNamespace(pimgr_device_types=pimgr_device_types)
-BROKEN = SimpleNamespace(pimgr_device_types=hookimpl(_broken, specname="pimgr_device_types"))
+BROKEN = _broken()
 PLUGINS = plugins.load(only=(), extra={"acme": ACME, "broken": BROKEN})
 
 VALID = """\

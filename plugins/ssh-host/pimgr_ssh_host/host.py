@@ -58,7 +58,7 @@ class LinuxHost:
             session.abort()
 
     async def read_host(self) -> HostReading:
-        """Up with its boot id, or silent: nobody listens at the port, or who listens says nothing."""
+        """Up with its boot id, or silent: nobody listens, who listens says nothing, or it is gone in mid-session."""
         at = self._context.now()
         wanted = self._wanted("whether it is up", self._context.deadlines.read_s)
         try:
@@ -72,8 +72,8 @@ class LinuxHost:
         wanted = self._wanted("a shutdown", self._context.deadlines.shut_down_s)
         try:
             said = await self._in_session(wanted, lambda session: self._ask(session, only_boot, wanted))
-        except SilentError:
-            fact = f"it says nothing ({wanted.where})"
+        except SilentError as silence:
+            fact = f"{silence} ({wanted.where})"
             raise Unreachable(wanted.part, wanted.wish, fact, "check its power and its network") from None
         if said.status not in (0, -1):
             raise _refusal(said, self._config, wanted)
@@ -95,8 +95,8 @@ class LinuxHost:
         wanted = self._wanted("a look at it", self._context.deadlines.read_s)
         try:
             findings = await self._in_session(wanted, lambda session: _look(session, self._config, wanted))
-        except SilentError:
-            text = f"{wanted.part} says nothing at {wanted.where}"
+        except SilentError as silence:
+            text = f"{wanted.part}: {silence} ({wanted.where})"
             cure = "switch it on; if it is on, check its address and that its SSH server runs"
             return [Finding(severity=Severity.CRITICAL, text=text, cure=cure)]
         except DeviceError as error:
@@ -147,7 +147,7 @@ def _boot_id(session: Session, wanted: Wanted) -> str:
     if said.status == 0 and _UUID.fullmatch(said.out):
         return said.out
     if said.status == -1:
-        raise Unreachable(wanted.part, wanted.wish, "it was gone before it told its boot id", "check the machine")
+        raise SilentError("it was gone before it told its boot id")
     fact = f"it told no boot id ({said.err[:80] or said.out[:80] or f'status {said.status}'})"
     raise Garbled(wanted.part, wanted.wish, fact, "it must be Linux, and the user must have a shell")
 

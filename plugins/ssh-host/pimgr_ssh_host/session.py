@@ -30,7 +30,7 @@ _SILENT = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EHOSTD
 
 
 class SilentError(Exception):
-    """The machine says nothing: nobody listens, or who listens never speaks."""
+    """The machine says nothing, or nothing more: nobody listens, who listens never speaks, or it is gone meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,10 @@ class Session:
             fact = f"no machine is called {config.address!r} ({error.strerror})"
             raise self._error(Unreachable, fact, "check the name, or write its IP address") from None
         except TimeoutError:
-            raise SilentError from None
+            raise SilentError("it says nothing") from None
         except OSError as error:
             if error.errno in _SILENT:
-                raise SilentError from None
+                raise SilentError("nobody listens") from None
             fact = f"no connection to {self._wanted.where} ({error.strerror})"
             raise self._error(Unreachable, fact, "check the network of this box") from None
         if self._aborted:
@@ -157,19 +157,19 @@ class Session:
         if isinstance(error, IncompatiblePeer) and "host key" in str(error):
             return self._changed_key()
         if self._late() and not spoke:
-            return SilentError()
-        kind: type[DeviceError] = Unreachable
+            return SilentError("it says nothing")
+        if self._socket.ended and self._socket.head in (b"", b"SSH-"):
+            return SilentError("it hung up")
+        kind: type[DeviceError] = Garbled
         if isinstance(error, IncompatiblePeer):
-            kind, fact = Garbled, f"no common algorithm ({error})"
+            fact = f"no common algorithm ({error})"
             cure = "its SSH server is too old for this version of paramiko: see docs/plugins/ssh-host.md"
         elif self._socket.flooded:
-            kind, fact = Garbled, "it says too much"
+            fact = "it says too much"
         elif self._late():
-            fact = f"no complete answer in {self._wanted.deadline_s:.1f} s ({where})"
-        elif not spoke:
-            fact = f"it hung up without a word ({where})"
+            kind, fact = Unreachable, f"no complete answer in {self._wanted.deadline_s:.1f} s ({where})"
         else:
-            kind, fact = Garbled, "it doesn't speak SSH, or was cut off"
+            fact = "it doesn't speak SSH"
         return self._error(kind, fact, cure)
 
     def _changed_key(self) -> DeviceError:
@@ -206,11 +206,13 @@ class Session:
         cure = "put the whole private key file into the secret, from -----BEGIN to -----END"
         raise self._error(Refused, "the secret holds no private key that paramiko can read", cure)
 
-    def _broken(self, fact: str, error: Exception) -> DeviceError:
+    def _broken(self, fact: str, error: Exception) -> Exception:
         if self._socket is not None and self._socket.flooded:
             return self._error(Garbled, "it says too much", "check that an SSH server is at this port")
         if self._late():
             fact = f"{fact}, no answer in {self._wanted.deadline_s:.1f} s ({self._wanted.where})"
+        elif self._socket is not None and self._socket.ended:
+            return SilentError("it hung up")
         else:
             fact = f"{fact} ({type(error).__name__})"
         return self._error(Unreachable, fact, "check the machine and its network")

@@ -19,12 +19,24 @@ class BoundedSocket(socket.socket):
     deadline_s: float
     """By `time.monotonic`."""
     received = 0
+    head = b""
+    """The first bytes that came."""
     flooded = False
     late = False
+    ended = False
+    """The other side is gone: it closed or reset the connection."""
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         self._check()
-        data = super().recv(bufsize, flags)
+        try:
+            data = super().recv(bufsize, flags)
+        except TimeoutError:
+            raise
+        except OSError:
+            self.ended = True
+            raise EOFError from None
+        self.ended = self.ended or not data
+        self.head = self.head or data[:4]
         self.received += len(data)
         return data
 

@@ -192,7 +192,7 @@ def test_a_magic_packet_is_six_bytes_of_ones_and_the_address_sixteen_times() -> 
         (Fault.SILENT, None, Unreachable),
         (Fault.DEAD, None, Unreachable),
         (Fault.DRIPPING, Unreachable, Unreachable),
-        (Fault.CUT, Garbled, Garbled),
+        (Fault.CUT, None, Unreachable),
         (Fault.GARBAGE, Garbled, Garbled),
         (Fault.OVERSIZE, Garbled, Garbled),
     ],

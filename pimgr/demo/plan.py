@@ -51,6 +51,8 @@ boot_s = 1.0
 [[device]]
 id = "mail"
 kind = "mail"
+user = "house@example.net"
+password = "house-mail"
 """
 
 

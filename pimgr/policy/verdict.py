@@ -110,13 +110,16 @@ def may_ask_again(turn: Turn, claim: Claim, goal: Value) -> bool:
 
 
 def _patience(claim: Claim, goal: Value) -> float:
+    """Seconds to leave to a request; none to one whose sender died: a reading since then says that it was not enough."""
     progress = claim.progress
+    if progress.lost:
+        return 0.0
     backoff = RETRY_S[min(max(progress.tries, 1), len(RETRY_S)) - 1]
     match goal:
         case HostPower(up=True):
             return WAKE_EVERY_S if progress.tries < 20 else 10 * WAKE_EVERY_S
         case HostPower():
-            return SHUTDOWN_S if progress.accepted is not False and not progress.lost else max(10.0, backoff)
+            return SHUTDOWN_S if progress.accepted is not False else max(10.0, backoff)
         case _:
-            return max(IN_FLIGHT_S, backoff) if progress.accepted is None and not progress.lost else backoff
+            return max(IN_FLIGHT_S, backoff) if progress.accepted is None else backoff
     assert_never(goal)

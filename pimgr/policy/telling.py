@@ -33,7 +33,7 @@ def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | No
                 "Everything that pimgr turns off will be given back when the grid has returned.",
             ],
         )
-    if any(m.new is Phase.NORMAL and m.old is Phase.SETTLING for m in made):
+    if any(m.new is Phase.NORMAL and m.old is not Phase.SUSPECT for m in made):
         owed = ", ".join(c.part for c in state.claims)
         turn.mail(
             f"{state.episode}-over",
@@ -57,7 +57,7 @@ def _phrase(move: Move) -> str:
         case Phase.SETTLING:
             return "the grid seems to be back"
         case _:
-            return "the grid is back" if move.old is Phase.SETTLING else "the grid was away for a moment only"
+            return "the grid was away for a moment only" if move.old is Phase.SUSPECT else "the grid is back"
 
 
 def tiers(turn: Turn, old: State, new: State, charge: Percent | None) -> None:

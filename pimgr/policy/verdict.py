@@ -110,7 +110,7 @@ def may_ask_again(turn: Turn, claim: Claim, goal: Value) -> bool:
 
 
 def _patience(claim: Claim, goal: Value) -> float:
-    """Seconds to leave to a request; none to one whose sender died: a reading since then says that it was not enough."""
+    """Seconds to leave to a request; none to one whose sender died: a later reading says that it was not enough."""
     progress = claim.progress
     if progress.lost:
         return 0.0

@@ -1,18 +1,22 @@
 """The whole plugin contract, and the only pimgr module that a plugin imports.
 
-A plugin is a distribution with one entry point in the group ``pimgr``; the entry point names a module (or object) with a
-`pimgr_device_types` hook. The rules, which `pimgr.testing` checks:
+A plugin is a distribution with one entry point in the group ``pimgr``; the entry point names a module (or object)
+with a `pimgr_device_types` hook. The rules, which `pimgr.testing` checks:
 
-* The hook is called once, at start. It does no I/O and imports no vendor library; name those in `DeviceType.vendor_modules`.
-* `DeviceType.open` does no network I/O. It yields a `Connection` whose parts are exactly those that `provides(config)` told.
-  Reads connect lazily. Leaving the context closes everything, also after a failure, also twice, and within a second.
+* The hook is called once, at start. It does no I/O and imports no vendor library; name those in
+  `DeviceType.vendor_modules`.
+* `DeviceType.open` does no network I/O. It yields a `Connection` whose parts are exactly those that
+  `provides(config)` told. Reads connect lazily. Leaving the context closes everything, also after a failure, also
+  twice, and within a second.
 * Commands are idempotent *requests* for an absolute state. Returning proves nothing; the next reading does.
-* Raise only `Unreachable` (no answer), `Refused` (it answered no: password, permission, lock-out), `Garbled` (it answered
-  nonsense) or `Unsupported` (this device can't). Each says part, wish, fact, and cure. Let `asyncio.CancelledError` pass.
+* Raise only `Unreachable` (no answer), `Refused` (it answered no: password, permission, lock-out), `Garbled` (it
+  answered nonsense) or `Unsupported` (this device can't). Each says part, wish, fact, and cure. Let
+  `asyncio.CancelledError` pass.
 * Never invent: what was not read is None, a grid status you don't know is `Grid.UNKNOWN` with the raw text.
 * No retries, caches, threads, sleeps or logging of secrets: pimgr owns time. Set the vendor's own time-outs below
   `context.deadlines`; past its deadline a call is cancelled, and the connection is closed and opened again.
-* A blocking library is called by `await context.call(fn, ...)`: pimgr owns that thread. Nothing may block the event loop.
+* A blocking library is called by `await context.call(fn, ...)`: pimgr owns that thread. Nothing may block the event
+  loop.
 * Whatever must outlive a restart (tokens, login budgets, pinned fingerprints) goes into `context.store`.
 * Config, arguments, results and store values round-trip msgpack: a connection may one day live in another process.
 """
@@ -53,16 +57,16 @@ class Config(Frozen, forbid_unknown_fields=True):
 
 
 class Secret(Frozen, forbid_unknown_fields=True):
-    """A reference to a secret, written ``{ secret = "gateway-password" }``; `Context.secret` gives its text."""
+    """A reference to a secret, written ``{ secret = "gateway-password" }``; `Context.secret` gives the text."""
 
     secret: str
 
 
-# ------------------------------------------------------------------------------------------------------------ time
+# --------------------------------------------------------------------------------------------------------------- time
 
 
 class Instant(Frozen):
-    """A moment. `mono_s` is CLOCK_BOOTTIME in s, comparable within one `boot` only; `wall` is UTC in s and may be wrong."""
+    """A moment. `mono_s` is CLOCK_BOOTTIME in s, comparable within one `boot` only; `wall`: UTC in s, may be wrong."""
 
     mono_s: float
     wall: float
@@ -86,7 +90,7 @@ class Now(Instant):
         return Instant(self.mono_s, self.wall, self.boot)
 
 
-# -------------------------------------------------------------------------------------------------------- readings
+# ----------------------------------------------------------------------------------------------------------- readings
 
 
 class Grid(StrEnum):
@@ -98,14 +102,14 @@ class Grid(StrEnum):
 
 
 class Reading(Frozen, kw_only=True, tag=True):
-    """What was measured. `at`: when it was *measured*, not received; `source`: who said so, such as "gateway"."""
+    """What was measured. `at`: when it was *measured*, not received; `source`: who said so."""
 
     at: Instant
     source: str
 
 
 class GridReading(Reading, kw_only=True):
-    """`passing`: the gateway is between two states, so the next answer is near; the grid is then UNKNOWN. `raw`: its words."""
+    """`passing`: the gateway is between two states, so the grid is UNKNOWN and soon will not be. `raw`: its words."""
 
     grid: Grid
     passing: bool = False
@@ -191,7 +195,7 @@ class ForecastReading(Reading, kw_only=True):
     hours: tuple[ForecastHour, ...]
 
 
-# ---------------------------------------------------------------------------------------------------------- errors
+# ------------------------------------------------------------------------------------------------------------- errors
 
 
 class DeviceError(Exception):
@@ -221,7 +225,7 @@ class Unsupported(DeviceError):
     """This device can't do that, ever. Trying again won't help."""
 
 
-# ---------------------------------------------------------------------------------------------------- capabilities
+# ------------------------------------------------------------------------------------------------------- capabilities
 
 
 class Capability(StrEnum):

@@ -16,7 +16,7 @@ OLD_AFTER_S = 30.0
 
 
 class PartLine(Frozen, kw_only=True):
-    """One part. `state`: on, off, up, silent or unknown; `status` and `why`: what pimgr does with it; `returns`: until when."""
+    """One part. `state`: on, off, up, silent or unknown; `status`, `why`: what pimgr does with it; `returns`: when."""
 
     part: str
     title: str

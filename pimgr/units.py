@@ -1,4 +1,4 @@
-"""Units of the house. Everything inside pimgr is W, Wh, percent and degrees Celsius; conversion happens at the edges only."""
+"""Units of the house. Everything inside pimgr is W, Wh, percent and degrees Celsius; conversion is for the edges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pimgr demo`: a house loses the grid, on this machine, with real protocols, and a supervisor that is killed half-way."""
+"""`pimgr demo`: a house loses the grid, by real protocols, and the supervisor is killed half-way."""
 
 from pimgr.demo.rehearsal import Options, main
 

@@ -1,7 +1,7 @@
 """Three broken supervisors. The scorecard must fail each of them: a check that can't fail proves nothing.
 
-`amnesiac` forgets at its start what is owed; `generous` turns on whatever is off when the grid is back; `late` waits three
-seconds for confirmation, whatever the config says.
+`amnesiac` forgets at its start what is owed; `generous` turns on whatever is off when the grid is back; `late` waits
+three seconds for confirmation, whatever the config says.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def amnesiac() -> None:
     def nothing(_state: State, _now: Now) -> State:
         return State()
 
-    setattr(supervise, "resume", nothing)
+    supervise.resume = nothing  # type: ignore[assignment, attr-defined]
 
 
 def generous() -> None:
@@ -44,7 +44,7 @@ def generous() -> None:
             state=replace(decision.state, action_ids=number + len(actions)),
         )
 
-    setattr(loop, "decide", too_much)
+    loop.decide = too_much  # type: ignore[attr-defined]
 
 
 def late() -> None:
@@ -53,7 +53,7 @@ def late() -> None:
     def slow(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
         return decide(state, inputs, replace(policy, timing=replace(policy.timing, confirm_s=3.0)), now)
 
-    setattr(loop, "decide", slow)
+    loop.decide = slow  # type: ignore[attr-defined]
 
 
 MUTANTS: dict[str, Callable[[], None]] = {"amnesiac": amnesiac, "generous": generous, "late": late}

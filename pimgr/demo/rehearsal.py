@@ -26,7 +26,7 @@ LOOK_S = 0.05
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """`json`: where the scorecard goes; `fast`: under 20 s; `tty`: a live view; `mutant`: a broken supervisor, by name."""
+    """`json`: where the scorecard goes; `fast`: under 20 s; `tty`: a live view; `mutant`: a broken supervisor."""
 
     json: Path | None = None
     fast: bool = False
@@ -117,7 +117,7 @@ class _Rehearsal:
         return judge(plan, witness)
 
     async def _kill_half_way(self) -> None:
-        """SIGKILL between the first and the last load of the second tier; if none goes off, after a while all the same."""
+        """SIGKILL between the first and the last load of the second tier; if none goes off, after a while."""
         since = len(self.house.wire)
         try:
             await self.house.wire.wait_for(lambda e: e.what in COMMANDS, self.plan.at(10.0), since=since)

@@ -1,4 +1,4 @@
-"""The scorecard, computed from what reached the house and the house's own truth. The supervisor's word counts for nothing."""
+"""The scorecard, computed from what reached the house and from its truth; the supervisor's word counts for nothing."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ SECRETS = {"gateway-password": "S3cr3t", "mail-password": "house-mail"}
 
 
 class Stage:
-    """Folders under `folder`, a notify socket, and at most one supervisor. `mutant`: its name, for the scorecard's test."""
+    """Folders under `folder`, a notify socket, and at most one supervisor. `mutant`: a broken one, by name."""
 
     def __init__(self, folder: Path, mutant: str = "") -> None:
         self.folder, self.mutant = folder, mutant

@@ -1,4 +1,4 @@
-"""What a person watches while the rehearsal runs: the house as it is, what pimgr says, and the last things on the wire."""
+"""What a person watches while the rehearsal runs: the house, what pimgr says, and the last things on the wire."""
 
 from __future__ import annotations
 

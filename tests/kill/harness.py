@@ -1,4 +1,4 @@
-"""Kill the supervisor again and again, at random moments, while a house loses and regains the grid; then look at the house.
+"""Kill the supervisor again and again, at random moments, while a house loses and regains the grid; then look at it.
 
 Judged by the house's wire log and truth, joined to the journal: every command must belong to an action whose intent was
 stored; no relay may go to and fro; at the end everything is as it was. The supervisor's own word counts for nothing.
@@ -197,7 +197,8 @@ class Killer:
                 "wrong_order": self.plan.wrong_order,
                 "slow_s": self.plan.slow_s,
             }
-            assert self.zygote.stdin is not None and self.zygote.stdout is not None
+            assert self.zygote.stdin is not None
+            assert self.zygote.stdout is not None
             self.zygote.stdin.write(json.dumps(order).encode() + b"\n")
             self.pid = int(await self.zygote.stdout.readline())
         self._pidfd = os.pidfd_open(self.pid)
@@ -275,7 +276,7 @@ async def _outage(house: House, killer: Killer) -> None:
     killer.findings.outages += 1
     house.grid_up(False)
     await _kills(house, killer)
-    await _reach(house, killer, {part: False for part in before}, "shed")
+    await _reach(house, killer, dict.fromkeys(before, False), "shed")
     house.grid_up(True)
     await _kills(house, killer)
     await _reach(house, killer, before, "given back")

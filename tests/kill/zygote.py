@@ -1,6 +1,6 @@
-"""A process that has imported everything once, and forks a supervisor for each line it reads: a start in a tenth of a second.
+"""A process that has imported everything once, and forks a supervisor for each line it reads: a start in 0.1 s.
 
-A line is a JSON object: {"config", "state", "run", "log", "env", "wrong_order", "slow_s"}. The answer is the child's pid.
+A line is a JSON object: "config", "state", "run", "log", "env", "wrong_order", "slow_s". The answer is the child's pid.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pimgr import loop, supervise
+from pimgr import supervise
 from pimgr.journal import Journal, Record
 from pimgr.loop import Loop
 from pimgr.policy.model import Decision
@@ -33,7 +33,7 @@ def slow_disk(most_s: float) -> None:
     async def open_slow(folder: Path, runtime: Path) -> Journal:
         return await opened(folder, runtime, before_commit=before_commit)
 
-    setattr(Journal, "open", open_slow)
+    Journal.open = open_slow  # type: ignore[assignment, method-assign]
 
 
 def wrong_order() -> None:
@@ -55,7 +55,7 @@ def wrong_order() -> None:
         finally:
             wiring.commit, wiring.dispatcher.send = commit, send  # type: ignore[method-assign]
 
-    setattr(loop.Loop, "tick", act_first)
+    Loop.tick = act_first  # type: ignore[method-assign]
 
 
 def child(order: dict[str, Any]) -> int:

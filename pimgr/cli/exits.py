@@ -1,4 +1,4 @@
-"""The exit statuses of `pimgr`, in one place; docs/config.md tells them to people."""
+"""The exit statuses of `pimgr`, in one place; docs/config.md tells people."""
 
 from __future__ import annotations
 

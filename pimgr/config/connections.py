@@ -6,6 +6,8 @@ import logging
 import re
 from typing import Any
 
+import msgspec
+
 from pimgr.api import Capability, Config, DeviceType, Frozen, replace
 from pimgr.config.errors import ConfigErrors, Key, Kind, Report, did_you_mean, listed, shown
 from pimgr.config.fields import IDENTIFIER, TEXT, Table
@@ -33,7 +35,7 @@ class ConnectionConfig(Frozen, kw_only=True):
     id: str
     type: str
     table: dict[str, Any]
-    provides: dict[str, tuple[Capability, ...]] = {}
+    provides: dict[str, tuple[Capability, ...]] = msgspec.field(default_factory=dict)
 
     @property
     def parts(self) -> dict[str, tuple[Capability, ...]]:

@@ -45,7 +45,7 @@ class HouseConfig(Frozen, kw_only=True):
     notifiers: tuple[str, ...] = ()
     grid_poll_s: float = 2.0
     meter_poll_s: float = 10.0
-    titles: dict[str, str] = {}
+    titles: dict[str, str] = msgspec.field(default_factory=dict)
     unavailable: tuple[Unavailable, ...] = ()
     digest: str = ""
 
@@ -127,6 +127,14 @@ def _finite(report: Report, key: Key, value: object) -> None:
             _finite(report, (*key, index), item)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Grid:
+    sources: tuple[str, ...]
+    poll_s: float
+    confirm_s: float
+    settle_s: float
+
+
 class _Reading:
     """One pass over the file."""
 
@@ -139,49 +147,40 @@ class _Reading:
         if not self._version():
             return None
         self.connections.read(self.top)
-        good = self.connections.good
+        good, lost = self.connections.good, self.connections.unavailable
         provides = {part: can for one in good.values() for part, can in one.parts.items()}
         parts = Parts(self.report, provides, self.connections.broken)
-        grid, settle = self._grid(parts)
-        sources, poll_s = grid
+        grid = self._grid(parts)
         shedding = Shedding(self.top, parts)
         shedding.read()
-        restore = self.top.table("restore")
-        timing = Timing(
-            confirm_s=settle[0],
-            settle_s=settle[1],
-            stagger_s=restore.get("stagger", duration(0.0, 600.0, "5s"), 5.0),
-            max_gap_s={source: self._max_gap_s(source, poll_s) for source in sources},
-        )
-        restore.close()
-        battery, meters, meter_poll_s = self._battery(parts, sources)
+        timing = self._timing(grid)
+        battery, meters, meter_poll_s = self._battery(parts, grid.sources)
         mail = self.top.table("mail")
         notifiers = parts.several(mail, "to", NOTIFIER)
         mail.close()
         self.top.close()
-        lost = [ConnectionConfig(id=o.id, type=o.type, table={}) for o in self.connections.unavailable]
-        policy = Policy(
-            parts={part: self._part(part, parts, shedding) for part in parts.all(SHEDDABLE)},
-            tiers=tuple(shedding.tiers),
-            never_shed=shedding.never_shed,
-            keeps=tuple(shedding.keeps),
-            timing=timing,
-            battery=battery,
-        )
         house = HouseConfig(
-            policy=policy,
-            connections=(*good.values(), *lost),
-            grid_sources=sources,
+            policy=Policy(
+                parts={part: self._part(part, parts, shedding) for part in parts.all(SHEDDABLE)},
+                tiers=tuple(shedding.tiers),
+                never_shed=shedding.never_shed,
+                keeps=tuple(shedding.keeps),
+                timing=timing,
+                battery=battery,
+            ),
+            connections=(*good.values(), *(ConnectionConfig(id=one.id, type=one.type, table={}) for one in lost)),
+            grid_sources=grid.sources,
             meters=meters,
             notifiers=parts.all(NOTIFIER) if notifiers is None else notifiers,
-            grid_poll_s=poll_s,
+            grid_poll_s=grid.poll_s,
             meter_poll_s=meter_poll_s,
             titles=shedding.titles,
-            unavailable=tuple(self.connections.unavailable),
+            unavailable=tuple(lost),
         )
         return replace(house, digest=_digest(house))
 
     def _version(self) -> bool:
+        """Whether the rest can be read: with no version we take it for ours, and report it."""
         version = self.top.look("version")
         if version == VERSION and type(version) is int:
             return True
@@ -191,24 +190,37 @@ class _Reading:
             newer = type(version) is int and version > VERSION
             found, cure = shown(version), "update pimgr" if newer else f"write version = {VERSION}"
         self.report.add(("version",), Kind.MISSING, found=found, expected=f"version = {VERSION}", cure=cure)
-        return False
+        return version is None
 
-    def _grid(self, parts: Parts) -> tuple[tuple[tuple[str, ...], float], tuple[float, float]]:
+    def _grid(self, parts: Parts) -> _Grid:
         grid = self.top.table("grid")
         sources = parts.several(grid, "sources", SOURCE)
-        named = grid.raw.get("sources")
-        if not sources and (named is None or named == []):
+        if not grid.raw.get("sources"):
             fitting = parts.all(SOURCE)
             cure = f'write sources = ["{fitting[0]}"]' if fitting else ""
             key = grid.path("sources")
             self.report.add(
                 key, Kind.MISSING, found="none", expected="at least one grid source under [grid]", cure=cure
             )
-        poll_s = grid.get("poll", duration(0.1, 60.0, "2s"), 2.0)
-        confirm_s = grid.get("confirm", duration(0.0, 600.0, "4s"), 4.0)
-        settle_s = grid.get("settle", duration(0.0, 86400.0, "5min"), 300.0)
+        found = _Grid(
+            sources=sources or (),
+            poll_s=grid.get("poll", duration(0.1, 60.0, "2s"), 2.0),
+            confirm_s=grid.get("confirm", duration(0.0, 600.0, "4s"), 4.0),
+            settle_s=grid.get("settle", duration(0.0, 86400.0, "5min"), 300.0),
+        )
         grid.close()
-        return (sources or (), poll_s), (confirm_s, settle_s)
+        return found
+
+    def _timing(self, grid: _Grid) -> Timing:
+        restore = self.top.table("restore")
+        stagger_s = restore.get("stagger", duration(0.0, 600.0, "5s"), 5.0)
+        restore.close()
+        return Timing(
+            confirm_s=grid.confirm_s,
+            settle_s=grid.settle_s,
+            stagger_s=stagger_s,
+            max_gap_s={source: self._max_gap_s(source, grid.poll_s) for source in grid.sources},
+        )
 
     def _battery(self, parts: Parts, sources: tuple[str, ...]) -> tuple[BatteryPolicy, tuple[str, ...], float]:
         table = self.top.table("battery")

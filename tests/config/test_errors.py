@@ -138,5 +138,25 @@ def test_a_hostile_name_is_shown_and_does_nothing() -> None:
         assert all(letter == "\n" or letter.isprintable() for letter in told)
 
 
+HEADINGS = {
+    "[grid]": "[grid]", "[battery]": "[battery]", "[[tiers]]": "[[tiers]]", "[protect]": "[protect]",
+    "[loads.NAME]": "[loads.pool-pump]", "[[keep]]": "[[keep]]", "[restore]": "[restore]", "[mail]": "[mail]",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_the_documentation_names_every_key(heading: str) -> None:
+    told, current = set(), ""
+    for line in (Path(__file__).parents[2] / "docs" / "config.md").read_text(encoding="utf-8").split("\n"):
+        if line.startswith("| "):
+            cells = [cell.strip() for cell in line.split("|")]
+            current = cells[1].strip("`") or current
+            told |= set(re.findall(r"`(\w+)`", cells[2])) if current == heading else set()
+    with pytest.raises(config.ConfigErrors) as caught:
+        config.parse(changed((HEADINGS[heading], f"{HEADINGS[heading]}\nbogus = 1")), PATH, PLUGINS)
+    known = caught.value.errors[0].expected.removeprefix("one of the keys ").split(", ")
+    assert told == set(known)
+
+
 if __name__ == "__main__":
     FILE.write_text("".join(f"## {name}\n{_told(name)}\n\n" for name in CASES), encoding="utf-8")

@@ -115,9 +115,9 @@ class Shedding:
         can = self.parts.provides.get(part, ()) if part else ()
         if enforce and part and Capability.LOAD not in can:
             table.wrong("enforce", expected="a switched load: a host is never forced down", cure="remove enforce")
-        if "witness" in table:
-            text = table.get("witness", TEXT, None)
-            witness = None if text is None else self.parts.named(text, table.path("witness"), SHEDDABLE)
+        text = table.get("witness", TEXT, None)
+        if text is not None:
+            witness = self.parts.named(text, table.path("witness"), SHEDDABLE)
             if part and Capability.HOST not in can:
                 table.wrong(
                     "witness", expected="a host: only a host falls silent when it is off", cure="remove witness"

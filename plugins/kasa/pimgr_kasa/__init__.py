@@ -17,7 +17,7 @@ class PlugConfig(Config):
     """`kasa.plug` in the config file.
 
     `outlets`: 0 for a plug or wall switch, 6 for a strip of six, whose parts are then "1" to "6".
-    `device_id`: as `pimgr check` prints it; given, another device at this address is never switched.
+    `device_id`: given, another device at this address is neither believed nor switched.
     `username`, `password`: of the Kasa account; the legacy protocol needs none.
     """
 

@@ -40,7 +40,7 @@ class GatewayConfig(Config):
         if _host_of(self.address) is None:
             raise ValueError(f'address {self.address!r}: write "192.0.2.10" or "192.0.2.10:443"')
         if self.fingerprint is not None and not _FINGERPRINT.fullmatch(self.fingerprint):
-            raise ValueError("fingerprint: write sha256: and 64 hexadecimal digits, as `pimgr check` prints them")
+            raise ValueError("fingerprint: write sha256: and 64 hexadecimal digits (openssl x509 -fingerprint -sha256)")
         if self.capacity_wh is not None and not finite_and_in_range(self.capacity_wh, 100.0, 1e6):
             raise ValueError(f"capacity_wh {self.capacity_wh}: write Wh, such as 13500 for one Powerwall 2")
 

@@ -11,7 +11,6 @@ from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any
 
 import msgspec
-import pluggy
 
 from pimgr import api
 from pimgr.api import DeviceType, Frozen
@@ -156,10 +155,7 @@ class _Loading:
         return kinds
 
     def _call(self, name: str, module: object) -> tuple[DeviceType[Any], ...]:
-        try:
-            self._manager.register(module, name)
-        except pluggy.PluginValidationError as error:
-            raise _Rejected(f"its hook doesn't fit: {error}") from error
+        self._manager.register(module, name)
         for implementation in self._manager.hook.pimgr_device_types.get_hookimpls():
             if implementation.plugin is module:
                 kinds: Any = implementation.function()

@@ -55,7 +55,7 @@ GOOD = _plugin(lambda: (_kind("good.plug"),))
         (_plugin(lambda: (_kind("bad.plug", api=(2, 3)),)), "version 2 to 3, this pimgr speaks 1; update pimgr"),
         (_plugin(lambda: (_kind("bad.plug", api=(0, 0)),)), "speaks contract version 0, .*update pimgr-bad"),
         (_plugin(lambda: (_kind("bad.plug", config=dict),)), "isn't an api.Config"),
-        (_plugin(lambda wrong: ()), "its hook doesn't fit"),
+        (_plugin(lambda wrong: ()), "PluginValidationError: .*wrong"),
         (SimpleNamespace(), "it has no hook"),
         (None, "."),
     ],

@@ -68,26 +68,15 @@ def demo(
 
 
 @app.command()
-def check(config: Config = places.CONFIG, json: Json = False) -> None:
-    """Look for errors in the config, all at once. Contacts nothing."""
-    from pimgr import config as configs
-    from pimgr import plugins
+def check(
+    config: Config = places.CONFIG,
+    json: Json = False,
+    connect: Annotated[bool, typer.Option("--connect", help="Also look at each device; switches nothing.")] = False,
+) -> None:
+    """Look for errors in the config, all at once. Contacts nothing, unless asked to."""
+    from pimgr.cli import checks
 
-    secrets = configs.Secrets(configs.secrets_folder(config))
-    house, errors = configs.check(config, plugins.load(), secrets)
-    if json:
-        found = [] if errors is None else errors.errors
-        say.json({"ok": errors is None, "path": str(config), "digest": house.digest if house else "", "errors": found})
-    elif errors is not None:
-        say.lines(str(errors).split("\n"))
-    elif house is not None:
-        counts = [
-            say.count(len(house.connections), "connection"),
-            say.count(sum(len(one.provides) for one in house.connections), "part"),
-            say.count(len(house.policy.tiers), "tier"),
-        ]
-        say.lines([f"{safe(str(config))} is valid: {', '.join(counts)}."])
-    say.leave(Exit.OK if errors is None else Exit.NO)
+    checks.check(config, as_json=json, connect=connect)
 
 
 @app.command()

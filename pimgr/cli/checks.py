@@ -1,0 +1,54 @@
+"""`pimgr check`: the config's errors, and on request what each device says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pimgr import config as configs
+from pimgr import plugins as plugin_loading
+from pimgr.api import Finding, Severity
+from pimgr.cli import say, show
+from pimgr.cli.exits import Exit
+from pimgr.config import HouseConfig
+from pimgr.text import safe
+
+MARK = {Severity.INFO: "ok", Severity.WARNING: "look", Severity.CRITICAL: "WRONG"}
+
+
+def check(path: Path, *, as_json: bool, connect: bool) -> None:
+    """Print what is wrong and end the program: 0 where all is well, 1 where it isn't."""
+    secrets = configs.Secrets(configs.secrets_folder(path))
+    plugins = plugin_loading.load()
+    house, errors = configs.check(path, plugins, secrets)
+    visits: list[tuple[str, tuple[Finding, ...]]] = []
+    if connect and house is not None:
+        from pimgr import visit
+
+        visits = visit.visit(house, plugins, secrets)
+    well = errors is None and not any(f.severity is Severity.CRITICAL for _, found in visits for f in found)
+    if as_json:
+        found = [] if errors is None else errors.errors
+        digest = house.digest if house else ""
+        say.json({"ok": well, "path": str(path), "digest": digest, "errors": found, "devices": dict(visits)})
+    elif errors is not None:
+        say.lines(str(errors).split("\n"))
+    elif house is not None:
+        say.lines([f"{safe(str(path))} is valid: {_counts(house)}."])
+        for name, findings in visits:
+            say.lines(["", safe(name, 60), *(line for f in findings for line in _finding(f))])
+            say.lines([] if findings else ["  it found nothing to say"])
+    say.leave(Exit.OK if well else Exit.NO)
+
+
+def _counts(house: HouseConfig) -> str:
+    counts = [
+        say.count(len(house.connections), "connection"),
+        say.count(sum(len(one.provides) for one in house.connections), "part"),
+        say.count(len(house.policy.tiers), "tier"),
+    ]
+    return ", ".join(counts)
+
+
+def _finding(finding: Finding) -> list[str]:
+    lines = show.wrapped(f"{MARK[finding.severity]:5}  {safe(finding.text, 500)}", 2, 9)
+    return [*lines, *(show.wrapped(safe(finding.cure, 500), 9, 9) if finding.cure not in finding.text else [])]

@@ -1,0 +1,59 @@
+"""`pimgr check --connect` says of each device what an installer would want to know, and touches nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pimgr.demo.plan import Plan, build_house, config_text
+from pimgr.demo.stage import Stage
+from pimgr.house import Fault
+
+pytestmark = pytest.mark.slow
+
+
+async def _check(folder: Path, faults: dict[str, Fault]) -> tuple[int, str, list[str]]:
+    """Exit status, what it printed, and the commands that reached the house."""
+    house, key = build_house(Plan(), folder / "wire.jsonl")
+    async with house:
+        ca_file = folder / "house-ca.pem"
+        ca_file.write_text(house.ca_pem, encoding="utf-8")
+        stage = Stage(folder)
+        stage.write(config_text(Plan(), house, ca_file), key)
+        for device, fault in faults.items():
+            house.fault(device, fault)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "pimgr.cli", "check", "--connect", "--config", str(stage.config)),
+            env={**os.environ, "CREDENTIALS_DIRECTORY": str(stage.secrets)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        printed, _ = await asyncio.wait_for(process.communicate(), 60.0)
+        commands = [f"{e.device} {e.what}" for e in house.wire if e.what in ("switch", "shut_down", "wake", "mail")]
+        await stage.close()
+    return process.returncode or 0, printed.decode(), commands
+
+
+def test_a_house_that_is_well_is_told_so_and_nothing_is_touched(tmp_path: Path) -> None:
+    status, printed, commands = asyncio.run(_check(tmp_path, {}))
+    assert status == 0, printed
+    assert "WRONG" not in printed
+    assert "grid up (SystemGridConnected)" in printed
+    assert "sudo lets it run commands without a password" in printed
+    assert commands == []
+
+
+def test_a_silent_plug_is_named_with_a_cure_and_hides_no_other(tmp_path: Path) -> None:
+    status, printed, commands = asyncio.run(_check(tmp_path, {"heater": Fault.SILENT}))
+    assert status == 1
+    assert printed.count("WRONG") == 1
+    heater = printed.partition("\nheater\n")[2].partition("\nstrip\n")[0]
+    assert "WRONG" in heater
+    assert "check its power" in heater
+    assert "grid up (SystemGridConnected)" in printed
+    assert commands == []

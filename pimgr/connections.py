@@ -111,8 +111,7 @@ class ConnectionTask:
     # ----------------------------------------------------------------------------------------------- from outside
 
     def post(self, request: Request) -> None:
-        """Put a request into the mailbox; an older one for the same aspect is dropped unheard."""
-        self._mail.pop(request.key, None)
+        """Put a request into the mailbox, in place of an older one for the same aspect, which is dropped unheard."""
         self._mail[request.key] = request
         self._wake.set()
 

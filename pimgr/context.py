@@ -70,5 +70,4 @@ class HostContext:
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.shutdown()
-            if worker.busy:
-                self._hanging.append(worker)
+            self._hanging.append(worker)

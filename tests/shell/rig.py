@@ -170,25 +170,26 @@ class Odd:
     switch: Callable[[api.Context, bool], Awaitable[None]] = _done
     opens: int = 0
     closes: int = 0
-    switched: list[bool] = field(default_factory=list)
+    switched: list[tuple[int, bool]] = field(default_factory=list)
+    """Through which opening of the connection, and to what."""
 
     def type(self, **changes: Any) -> DeviceType[Any]:
         odd = self
 
         class Part:
-            def __init__(self, context: api.Context) -> None:
-                self.context = context
+            def __init__(self, context: api.Context, opening: int) -> None:
+                self.context, self.opening = context, opening
 
             async def read_load(self) -> Any:
                 return await odd.read(self.context)
 
             async def switch(self, on: bool) -> None:
                 await odd.switch(self.context, on)
-                odd.switched.append(on)
+                odd.switched.append((self.opening, on))
 
         class Connection:
-            def __init__(self, context: api.Context) -> None:
-                self.parts = {"": Part(context)}
+            def __init__(self, context: api.Context, opening: int) -> None:
+                self.parts = {"": Part(context, opening)}
 
             async def check(self) -> list[api.Finding]:
                 return []
@@ -196,9 +197,10 @@ class Odd:
         @asynccontextmanager
         async def opens(config: OddConfig, context: api.Context) -> AsyncIterator[Any]:
             odd.opens += 1
+            opening = odd.opens
             await odd.opening(context)
             try:
-                yield Connection(context)
+                yield Connection(context, opening)
             finally:
                 odd.closes += 1
                 await odd.closing(context)

@@ -82,7 +82,7 @@ def test_an_exception_of_any_type_becomes_an_outcome_and_the_connection_is_opene
                 setattr(odd, where, getattr(Odd(), where))
             opens = odd.opens
             assert await shell.switch("plug", True) is None
-            assert odd.switched[-1] is True
+            assert odd.switched[-1][1] is True
             if where == "opening":
                 assert odd.opens > opens
             elif where in ("switch", "closing") and not isinstance(raised, DeviceError):
@@ -233,6 +233,26 @@ def test_an_open_that_hangs_in_its_thread_does_not_block_the_next_one() -> None:
             stuck.set()
 
     asyncio.run(main())
+
+
+def test_closing_lets_the_thread_go() -> None:
+    async def main() -> None:
+        odd = Odd()
+
+        async def through_the_thread(context: api.Context, on: bool) -> None:
+            await context.call(int)
+
+        odd.switch = through_the_thread
+        async with Shell() as shell:
+            shell.add("threaded", odd.type(), OddConfig())
+            assert await shell.switch("threaded", False) is None
+            assert [t for t in threading.enumerate() if t.name == "pimgr threaded"]
+
+    asyncio.run(main())
+    for thread in threading.enumerate():
+        if thread.name == "pimgr threaded":
+            thread.join(10.0)
+            assert not thread.is_alive()
 
 
 def test_a_library_that_does_not_import_is_reported_and_everything_else_goes_on(

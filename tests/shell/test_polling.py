@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from pimgr.api import Unreachable
+from pimgr.api import Grid, Unreachable
 from pimgr.testing import Fault, run_virtual
 from tests.shell.rig import Shell
 
@@ -235,5 +235,51 @@ def test_a_failure_wakes_whoever_watches_as_a_reading_does() -> None:
             shell.add("gateway", "gateway")
             await shell.settle(1.0)
             assert [a.part for a in shell.arrivals if a.grid] == ["gateway"]
+
+    run_virtual(main())
+
+
+def test_when_one_of_two_gateways_fails_the_other_is_believed_at_its_next_poll_and_until_the_first_is_back() -> None:
+    async def main() -> None:
+        async with Shell() as shell:
+            shell.board.grid_gap_s = {"gateway": 6.0, "second": 6.0}
+            shell.world.set_grid(Grid.UP, gateway="gateway")
+            shell.world.set_grid(Grid.DOWN, gateway="second")
+            shell.add("gateway", "gateway")
+            shell.add("second", "gateway")
+            await shell.settle(1.0)
+            shell.board.take_grid()
+            await shell.settle(60.0)
+            assert {reading.source for reading in shell.board.take_grid()} == {"gateway"}
+            shell.world.fault("gateway", Fault.GARBLED)
+            await shell.until(lambda: shell.tasks["gateway"].health.state != "ok")
+            shell.board.take_grid()
+            await shell.settle(2.1)
+            believed = shell.board.take_grid()
+            assert [(reading.source, reading.grid) for reading in believed] == [("second", Grid.DOWN)]
+            await shell.settle(60.0)
+            assert {reading.source for reading in shell.board.take_grid()} == {"second"}
+            shell.world.fault("gateway", Fault.NONE)
+            await shell.until(lambda: shell.tasks["gateway"].health.state != "lost")
+            shell.board.take_grid()
+            await shell.settle(60.0)
+            assert {reading.source for reading in shell.board.take_grid()} == {"gateway"}
+
+    run_virtual(main())
+
+
+def test_a_gateway_that_hangs_hides_the_grid_for_its_deadline_and_no_longer() -> None:
+    async def main() -> None:
+        async with Shell() as shell:
+            shell.board.grid_gap_s = {"gateway": 6.0, "second": 6.0}
+            shell.world.set_grid(Grid.DOWN)
+            shell.add("gateway", "gateway")
+            shell.add("second", "gateway")
+            await shell.settle(1.0)
+            shell.world.fault("gateway", Fault.HANG)
+            shell.board.take_grid()
+            began = shell.now_s
+            await shell.until(lambda: any(r.source == "second" for r in shell.board.take_grid()))
+            assert shell.now_s - began < 8.1
 
     run_virtual(main())

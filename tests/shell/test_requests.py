@@ -190,7 +190,7 @@ def test_a_connection_that_opens_too_late_does_not_replace_the_one_in_use() -> N
             await shell.settle(1.0)
             assert (odd.opens, odd.closes) == (2, 1), "the late one was closed"
             assert await shell.switch("plug", True) is None
-            assert odd.switched == [False, True], "the late one asked for nothing"
+            assert odd.switched == [(2, False), (2, True)], "the late one was not used"
             assert (odd.opens, odd.closes) == (2, 1), "and the one in use went on"
 
     run_virtual(main())

@@ -124,6 +124,15 @@ def test_a_host_whose_boot_nobody_knows_may_have_been_started_by_a_person():
     assert desk.claimed() == []
 
 
+def test_a_boot_that_could_not_be_read_once_does_not_mean_a_person():
+    desk = Desk()
+    accepted(desk)
+    desk.t = 1160
+    desk.host(True, None)
+    assert asked(desk.tick(), "nas") == [False]
+    assert "nas" in desk.claimed()
+
+
 def test_power_back_in_mid_shutdown_waits_for_off_then_wakes():
     desk = Desk()
     accepted(desk)

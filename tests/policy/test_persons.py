@@ -73,6 +73,36 @@ def test_before_our_acknowledgement_a_difference_is_not_a_person():
     assert desk.claim("pump").status is ClaimStatus.TAKING
 
 
+def test_a_difference_measured_before_our_acknowledgement_is_not_a_person():
+    desk = Desk()
+    desk.taken()
+    desk.load("pump", True, age=1.0)  # measured before we saw it off, told after it
+    decision = desk.tick(1002.5)
+    assert "pump" in desk.claimed()
+    assert decision.actions == ()
+    assert "pump" in decision.look
+
+
+def test_a_read_that_failed_since_is_a_gap_even_if_the_reading_before_it_differs():
+    desk = Desk()
+    desk.taken()
+    desk.t = 1010
+    desk.load("pump", True)
+    desk.views["pump"] = replace(desk.views["pump"], steady_since=None, fault="no answer")
+    assert asked(desk.tick(), "pump") == [False]
+
+
+def test_answers_of_another_boot_do_not_make_a_part_steady():
+    desk = Desk()
+    desk.taken()
+    steady = desk.views["pump"].steady_since
+    desk.reboot()
+    desk.t = 30
+    desk.load("pump", True)
+    desk.views["pump"] = replace(desk.views["pump"], steady_since=steady)
+    assert asked(desk.tick(), "pump") == [False]
+
+
 def test_after_a_gap_we_ask_once_more_and_then_it_is_a_person():
     desk = Desk()
     desk.taken()

@@ -99,6 +99,27 @@ def test_a_load_that_reads_on_may_yet_obey_the_last_request_and_stays_owed_for_t
     assert asked(desk.tick(), "pump") == [True]
 
 
+def test_a_clock_that_a_reboot_set_back_keeps_no_debt_open():
+    desk = Desk()
+    desk.everything_on()
+    desk.tick(1000, "down")
+    desk.reboot(20.0)
+    desk.wall_error = -3e8
+    desk.load("pump", True)
+    assert desk.tick(grid="up").actions == ()
+    assert "pump" not in desk.claimed()
+
+
+def test_a_claim_of_an_older_version_knows_no_last_request_and_is_closed_by_reading():
+    desk = Desk()
+    claim = replace(desk.taken(), sent_at=None)
+    desk.state = replace(desk.state, claims=(claim,))
+    desk.t = 1003
+    desk.load("pump", True)
+    desk.tick(grid="up")
+    assert desk.claimed() == []
+
+
 def test_an_unreachable_part_stays_owed_as_long_as_it_takes():
     desk = Desk()
     desk.taken()

@@ -12,6 +12,8 @@ from pimgr_gmail import MAIL
 from pimgr.house import Fault, House
 from pimgr.testing import ContractSuite, Subject, Trouble, Vendor
 
+pytestmark = pytest.mark.slow
+
 HOUSE = """
 version = 1
 

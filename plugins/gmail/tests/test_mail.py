@@ -31,6 +31,8 @@ from pimgr.api import (
 from pimgr.house import Fault, House
 from pimgr.testing import FakeContext
 
+pytestmark = pytest.mark.slow
+
 QUICK = Deadlines(cloud_s=1.5)
 USER, PASSWORD = "house@example.org", "app-password"
 NEWS = Message(

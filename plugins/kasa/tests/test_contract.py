@@ -12,6 +12,8 @@ from pimgr_kasa import PLUG
 from pimgr.house import Fault, House
 from pimgr.testing import ContractSuite, Subject, Trouble, Vendor
 
+pytestmark = pytest.mark.slow
+
 
 @asynccontextmanager
 async def kasa_on_loopback(outlets: int) -> AsyncIterator[Vendor]:

@@ -18,6 +18,8 @@ from pimgr.api import Deadlines, DeviceError, Garbled, Refused, Severity, Unreac
 from pimgr.house import Fault, House
 from pimgr.testing import FakeContext
 
+pytestmark = pytest.mark.slow
+
 HOUSE = """
 version = 1
 

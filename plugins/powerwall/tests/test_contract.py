@@ -11,6 +11,8 @@ from pimgr_powerwall import GATEWAY
 from pimgr.house import Fault, House
 from pimgr.testing import ContractSuite, Subject, Trouble, Vendor
 
+pytestmark = pytest.mark.slow
+
 HOUSE = """
 version = 1
 

@@ -18,6 +18,8 @@ from pimgr.api import Deadlines, DeviceError, Garbled, Grid, Refused, Severity, 
 from pimgr.house import Fault, House
 from pimgr.testing import FakeContext, FakeStore
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "S3cr3t"
 HOUSE = """
 version = 1

@@ -15,6 +15,8 @@ from pimgr.api import Deadlines
 from pimgr.house import Fault, House
 from pimgr.testing import ContractSuite, Subject, Trouble, Vendor
 
+pytestmark = pytest.mark.slow
+
 KEY, STRANGER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 HOUSE = f"""
 version = 1

@@ -25,6 +25,8 @@ from pimgr.api import Deadlines, DeviceError, Garbled, Refused, Severity, Unreac
 from pimgr.house import Fault, House
 from pimgr.testing import FakeContext
 
+pytestmark = pytest.mark.slow
+
 QUICK = Deadlines(read_s=1.5, switch_s=1.0, shut_down_s=2.0)
 MAC = "02:00:00:00:00:01"
 

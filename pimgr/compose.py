@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 from pimgr.api import HostReading, LoadReading, Now
@@ -12,7 +15,9 @@ from pimgr.journal import Journal
 from pimgr.policy.model import Decision, Inputs, PartView
 from pimgr.policy.telling import headline
 from pimgr.policy.turn import NOTHING
-from pimgr.snapshot import PartLine, Snapshot
+from pimgr.snapshot import PartLine, Snapshot, publish
+
+log = logging.getLogger(__name__)
 
 
 class Source(Protocol):
@@ -25,9 +30,27 @@ class Source(Protocol):
     @property
     def fleet(self) -> Fleet: ...
     @property
-    def trouble(self) -> dict[str, str]: ...
+    def trouble(self) -> Mapping[str, str]: ...
     @property
     def dry_run(self) -> bool: ...
+
+
+class Shown:
+    """The snapshot's place. A folder that takes none is told once: the house is protected without it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._failing = False
+
+    def publish(self, view: Snapshot) -> None:
+        try:
+            publish(self._folder, view)
+        except OSError as error:
+            if not self._failing:
+                log.warning("the snapshot can't be written, so `pimgr status` shows an old one: %s", error)
+            self._failing = True
+        else:
+            self._failing = False
 
 
 def compose(source: Source, now: Now, inputs: Inputs, decision: Decision) -> Snapshot:

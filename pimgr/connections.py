@@ -37,6 +37,7 @@ from pimgr.context import HostContext
 from pimgr.health import LIBRARY, Health, Troubles, requests
 from pimgr.link import CANCEL_S, CLOSE_S, Link, Overdue
 from pimgr.rates import Schedule
+from pimgr.text import safe
 
 FACT_LENGTH = 500
 """Longest text that is taken over from a plugin's error: it goes into the journal and the snapshot."""
@@ -279,9 +280,12 @@ def _closed(request: Request) -> DeviceError:
 
 
 def _plain(error: DeviceError) -> DeviceError:
-    """A plugin's error as one of the four, its words as text and cut to length, whatever the plugin put there."""
+    """A plugin's error as one of the four, its words as one harmless line, whatever the plugin put there.
+
+    A lone surrogate would be more than ugly: no journal and no snapshot can be written with one in it.
+    """
     kind = next((k for k in (Unreachable, Refused, Unsupported) if isinstance(error, k)), Garbled)
-    part, wish, fact, cure = (str(w)[:FACT_LENGTH] for w in (error.part, error.wish, error.fact, error.cure))
+    part, wish, fact, cure = (safe(str(w), FACT_LENGTH) for w in (error.part, error.wish, error.fact, error.cure))
     return kind(part, wish, fact, cure)
 
 
@@ -290,5 +294,5 @@ def _import(module: str) -> str:
     try:
         importlib.import_module(module)
     except BaseException as error:
-        return f"importing {module} failed ({type(error).__name__}: {error})"[:FACT_LENGTH]
+        return safe(f"importing {module} failed ({type(error).__name__}: {error})", FACT_LENGTH)
     return ""

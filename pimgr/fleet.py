@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from pimgr.api import Capability
+from pimgr.api import Capability, Storable, Store
 from pimgr.board import Board
 from pimgr.clock import Clock
 from pimgr.config import ConfigErrors, ConnectionConfig, HouseConfig, typed
 from pimgr.connections import READ, ConnectionTask, Device, Watcher
 from pimgr.context import HostContext, SecretSource
-from pimgr.journal import Journal
+from pimgr.journal import Journal, NotStored
 from pimgr.plugins import Plugins, plugin_of
 from pimgr.rates import Schedule, poll_s
 from pimgr.snapshot import ConnectionLine
+from pimgr.text import safe
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,26 @@ class Ground:
     secrets: SecretSource
     watcher: Watcher
     importer: Executor
+    not_stored: Callable[[str, str], None]
+    """Told the connection and the key of a value that is in memory only."""
+
+
+@dataclass
+class _Store:
+    """A connection's store, without the disk's troubles: those are ours to tell, and no reason for a device to fail."""
+
+    connection: str
+    kept: Store
+    not_stored: Callable[[str, str], None]
+
+    def get(self, key: str) -> Storable:
+        return self.kept.get(key)
+
+    async def put(self, key: str, value: Storable) -> None:
+        try:
+            await self.kept.put(key, value)
+        except NotStored:
+            self.not_stored(self.connection, key)
 
 
 @dataclass
@@ -60,14 +81,24 @@ class Fleet:
 
         `banned`: plugins that are left out, with the reason.
         """
-        wanted, rates = list(wanted), {
-            Capability.GRID_SOURCE: config.grid_poll_s,
-            Capability.SITE_METER: config.meter_poll_s,
+        wanted, rates = (
+            list(wanted),
+            {
+                Capability.GRID_SOURCE: config.grid_poll_s,
+                Capability.SITE_METER: config.meter_poll_s,
+            },
+        )
+        same = {c.id for c in wanted if c.id in self._running and self._running[c.id].config == c}
+        keep = {c.id for c in wanted if c.id in same and (rates == self._rates or not _rated(c))} - {
+            c.id for c in wanted if plugin_of(c.type) in banned
         }
-        same = rates == self._rates
-        keep = {c.id for c in wanted if same and c.id in self._running and self._running[c.id].config == c}
         self._rates = rates
+        # Before anything is awaited: a request to a task that is being stopped would never be answered.
+        self._find({id: r for id, r in self._running.items() if id in keep})
+        changed = {part for id, r in self._running.items() if id not in same for part in _parts(r)}
         await self._stop([id for id in self._running if id not in keep])
+        # What is called as before may be another device now: nothing that the old one said holds for it.
+        self.ground.board.forget_all_but({part for c in wanted for part in c.parts} - changed)
         self._missing = {
             u.id: ConnectionLine(id=u.id, type=u.type, health="not loaded", reason=u.reason) for u in config.unavailable
         }
@@ -76,9 +107,11 @@ class Fleet:
                 self._miss(connection, banned[plugin_of(connection.type)])
             elif connection.id not in keep:
                 self._start(connection, plugins, rates)
+        self._find(self._running)
+
+    def _find(self, running: Mapping[str, _Running]) -> None:
         self.tasks.clear()
-        self.tasks.update({part: r.task for r in self._running.values() for part in _parts(r)})
-        self.ground.board.forget_all_but(set(self.tasks))
+        self.tasks.update({part: r.task for r in running.values() for part in _parts(r)})
 
     async def close(self) -> None:
         await self._stop(list(self._running))
@@ -118,7 +151,8 @@ class Fleet:
             self._miss(config, str(errors))
             return
         ground = self.ground
-        context = HostContext(config.id, ground.clock, ground.journal.store(config.id), ground.secrets)
+        store = _Store(config.id, ground.journal.store(config.id), ground.not_stored)
+        context = HostContext(config.id, ground.clock, store, ground.secrets)
         provides = {key: frozenset(what) for key, what in config.provides.items()}
         device = Device(
             id=config.id, type=type_, config=own, provides=provides, context=context, importer=ground.importer
@@ -136,6 +170,7 @@ class Fleet:
         self._running[config.id] = _Running(config, task, asyncio.create_task(self._run(task), name=config.id))
 
     def _miss(self, config: ConnectionConfig, reason: str) -> None:
+        reason = safe(reason)
         log.error("%s: not loaded (%s)", config.id, reason)
         self._missing[config.id] = ConnectionLine(id=config.id, type=config.type, health="not loaded", reason=reason)
 
@@ -158,3 +193,8 @@ class Fleet:
 
 def _parts(running: _Running) -> list[str]:
     return [running.task.device.part(key) for key in running.config.provides]
+
+
+def _rated(connection: ConnectionConfig) -> bool:
+    """Whether the config's own rates of polling concern it."""
+    return any({Capability.GRID_SOURCE, Capability.SITE_METER} & set(can) for can in connection.provides.values())

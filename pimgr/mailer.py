@@ -6,66 +6,115 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from pimgr.api import Deadlines, DeviceError, Message
 from pimgr.clock import Clock
 from pimgr.connections import ConnectionTask, Request
-from pimgr.journal import Journal
+from pimgr.journal import Journal, OutboxMessage
 from pimgr.text import safe
 
 log = logging.getLogger(__name__)
 
 RETRY_S = (30.0, 60.0, 300.0, 900.0, 1800.0)
+"""Pauses after failures. Something new in the outbox is worth another try after the first of them."""
 IDLE_S = 60.0
 
 
+@dataclass
+class _Backoff:
+    """One notifier's failures in a row, when (boot clock, s) it was tried last, and whether something came since."""
+
+    failures: int = 0
+    tried_s: float = -1e9
+    news: bool = False
+
+    @property
+    def due_s(self) -> float:
+        if not self.failures:
+            return self.tried_s
+        return self.tried_s + RETRY_S[0 if self.news else min(self.failures, len(RETRY_S)) - 1]
+
+
 class Mailer:
-    """Sends what the journal's outbox holds to every notifier of the config; `notifiers` gives their part addresses."""
+    """Sends what the outbox holds to every notifier of the config; one that fails keeps nothing from the others.
+
+    `notifiers` gives their part addresses; None while they aren't known, and everything is kept.
+    """
 
     def __init__(
         self,
         journal: Journal,
         clock: Clock,
         tasks: Mapping[str, ConnectionTask],
-        notifiers: Callable[[], tuple[str, ...]],
+        notifiers: Callable[[], tuple[str, ...] | None],
     ) -> None:
         self.journal, self.clock, self.tasks, self.notifiers = journal, clock, tasks, notifiers
         self._wake = asyncio.Event()
-        self._failures = 0
+        self._backoffs: dict[str, _Backoff] = {}
         self._taken: set[tuple[str, str]] = set()
 
-    def nudge(self) -> None:
-        """Something new may be in the outbox."""
+    def nudge(self, *, afresh: bool = False) -> None:
+        """Something new may be in the outbox. `afresh`: the config changed, so what failed may work now."""
+        if afresh:
+            self._backoffs.clear()
+        for backoff in self._backoffs.values():
+            backoff.news = True
         self._wake.set()
 
     async def run(self) -> None:
         while True:
             self._wake.clear()
-            if await self._deliver():
-                self._failures = 0
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(IDLE_S):
-                        await self._wake.wait()
-            else:
-                self._failures += 1
-                await asyncio.sleep(RETRY_S[min(self._failures, len(RETRY_S)) - 1])
+            rest_s = await self._round()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(rest_s):
+                    await self._wake.wait()
 
-    async def _deliver(self) -> bool:
+    async def _round(self) -> float:
+        """Send what waits to every notifier that isn't resting; gives the seconds until the next look."""
+        notifiers = self.notifiers()
+        if notifiers is None:
+            return IDLE_S
+        for mail in await self.journal.pending_mail():
+            await self._tick_off(mail)  # where there is nobody, or nobody any more, who lacks it
+        now_s = self.clock.now().mono_s
+        await asyncio.gather(*(self._deliver(n) for n in notifiers if self._backoff(n).due_s <= now_s))
+        now_s = self.clock.now().mono_s
+        waits = [self._backoff(n).due_s - now_s for n in notifiers if self._backoff(n).failures]
+        return max(0.1, min([IDLE_S, *waits]))
+
+    def _backoff(self, notifier: str) -> _Backoff:
+        return self._backoffs.setdefault(notifier, _Backoff())
+
+    async def _deliver(self, notifier: str) -> None:
         """Send everything that waits, oldest first; stops at the first that isn't taken, so that the order is kept."""
         for mail in await self.journal.pending_mail():
-            for notifier in self.notifiers():
-                if (mail.key, notifier) in self._taken:
-                    continue
-                error = await self._send(notifier, mail.message)
-                if error is not None:
-                    log.warning("mail %s not sent: %s", safe(mail.key), safe(str(error)))
-                    await self.journal.mail_failed(mail.key, str(error))
-                    return False
-                self._taken.add((mail.key, notifier))
+            if (mail.key, notifier) in self._taken:
+                continue
+            backoff = self._backoff(notifier)
+            backoff.tried_s, backoff.news = self.clock.now().mono_s, False
+            error = await self._send(notifier, mail.message)
+            if error is not None:
+                backoff.failures += 1
+                await self._failed(mail, error)
+                return
+            backoff.failures = 0
+            self._taken.add((mail.key, notifier))
+            await self._tick_off(mail)
+
+    async def _failed(self, mail: OutboxMessage, error: DeviceError) -> None:
+        fact = safe(str(error))
+        if fact != mail.problem:
+            log.warning("mail %s waits: %s", safe(mail.key), fact)
+        await self.journal.mail_failed(mail.key, fact)
+
+    async def _tick_off(self, mail: OutboxMessage) -> None:
+        """What every notifier took is done, and so is what there is nobody to be told of."""
+        notifiers = self.notifiers()
+        if notifiers is not None and all((mail.key, notifier) in self._taken for notifier in notifiers):
             await self.journal.mail_done(mail.key, self.clock.now().instant)
             self._taken = {t for t in self._taken if t[0] != mail.key}
-        return True
 
     async def _send(self, notifier: str, message: Message) -> DeviceError | None:
         task = self.tasks.get(notifier)
@@ -94,5 +143,5 @@ class Mailer:
         try:
             async with asyncio.timeout(2 * Deadlines().cloud_s):
                 return await answer
-        except TimeoutError:  # its connection was closed by a reload, and nobody is left to answer
+        except TimeoutError:  # its connection's task was started anew, and nobody is left to answer
             return DeviceError(notifier, "to be told", "no answer", "pimgr tries again")

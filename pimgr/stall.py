@@ -7,6 +7,7 @@ for ever; with it, a plugin that hung the box twice within an hour is left out, 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import threading
@@ -18,6 +19,8 @@ from types import FrameType
 import msgspec
 
 from pimgr.api import Frozen
+
+log = logging.getLogger(__name__)
 
 NAME = "hangs.json"
 STUCK_S = 8.0
@@ -55,7 +58,8 @@ def switched_off(folder: Path, wall: float) -> dict[str, str]:
 
 
 class StallWatch:
-    """`packages`: top-level package -> plugin name. `run` runs in the loop, the watching on a thread of its own."""
+    """`packages`: top-level package -> plugin name; may change as it runs. `run` runs in the loop, the watching on a
+    thread of its own."""
 
     def __init__(self, folder: Path, packages: Mapping[str, str], stuck_s: float = STUCK_S) -> None:
         self.folder, self.packages, self.stuck_s = folder, packages, stuck_s
@@ -88,7 +92,10 @@ class StallWatch:
             package = frame.f_globals.get("__name__", "").partition(".")[0]
             if package in self.packages:
                 where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
-                remember(self.folder, Hang(self.packages[package], time.time(), where))
+                try:
+                    remember(self.folder, Hang(self.packages[package], time.time(), where))
+                except OSError as error:
+                    log.warning("that %s hangs in %s can't be noted: %s", self.packages[package], where, error)
                 return
             frame = frame.f_back
 

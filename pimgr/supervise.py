@@ -1,4 +1,4 @@
-"""`pimgr run`: puts everything together, keeps it together, and takes it down cleanly with everything still owed on record."""
+"""`pimgr run`: puts everything together, keeps it together, takes it down with all that is owed on record."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ import faulthandler
 import logging
 import signal
 import tempfile
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from pimgr import config as configs
-from pimgr import plugins as plugin_loading
-from pimgr import snapshot
-from pimgr.api import Instant, Now, Severity
+from pimgr import logs
+from pimgr.api import Instant, Now
 from pimgr.board import CLOUD_GAP_S, Board
 from pimgr.clock import Clock, SystemClock
-from pimgr.compose import compose
-from pimgr.config import ConfigErrors, ConnectionConfig, HouseConfig
+from pimgr.compose import Shown, compose
+from pimgr.config import ConfigErrors, HouseConfig
 from pimgr.control import Control, Reply, Request
 from pimgr.dispatch import Dispatcher, Fence
+from pimgr.errands import Errands
 from pimgr.fleet import Fleet, Ground
-from pimgr.journal import AlreadyRunning, Journal, NewerJournal, Record
+from pimgr.in_force import InForce
+from pimgr.journal import AlreadyRunning, Journal, NewerJournal
 from pimgr.loop import Loop, Wiring
 from pimgr.mailer import Mailer
 from pimgr.notify import Systemd
-from pimgr.plugins import Plugins, plugin_of
 from pimgr.policy.claims import resume
-from pimgr.policy.model import Decision, Forget, GiveBack, Inputs, Notice
-from pimgr.stall import StallWatch, switched_off
+from pimgr.policy.model import Decision, Forget, GiveBack, Inputs, Outcome
+from pimgr.stall import StallWatch
 from pimgr.telemetry import Telemetry
 from pimgr.text import safe
 from pimgr.worker import Worker
+from pimgr.worries import Worries
 
 log = logging.getLogger(__name__)
 
@@ -57,18 +57,18 @@ class Options:
 def run(options: Options) -> int:
     """Run until told to stop; gives the exit status."""
     faulthandler.enable()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logs.begin(dry_run=options.dry_run)
     if not options.dry_run:
         return asyncio.run(_run(options))
     with tempfile.TemporaryDirectory(prefix="pimgr-dry-run-") as folder:
-        log.info("dry run: nothing is switched, mailed or recorded; what would happen is printed here")
+        log.info("nothing is switched, mailed or recorded; what would happen is printed here")
         return asyncio.run(_run(replace(options, state=Path(folder), run=Path(folder))))
 
 
 async def _run(options: Options) -> int:
-    for folder in (options.state, options.run):
-        folder.mkdir(parents=True, exist_ok=True)
     try:
+        for folder in (options.state, options.run):
+            folder.mkdir(parents=True, exist_ok=True)
         journal = await Journal.open(options.state, options.run)
     except AlreadyRunning as error:
         log.error("%s", error)
@@ -76,6 +76,9 @@ async def _run(options: Options) -> int:
     except NewerJournal as error:
         log.error("%s", error)
         return EXIT_CONFIG
+    except OSError as error:
+        log.error("no place for the journal, so pimgr ends and is started again: %s", error)
+        return EXIT_DIED
     try:
         supervisor = Supervisor(options, journal)
         try:
@@ -97,88 +100,78 @@ class Supervisor:
         self.importer = Worker("imports")
         self.systemd = Systemd(self.clock)
         self.telemetry = Telemetry(options.state)
-        self.trouble: dict[str, str] = {f"journal {n}": note for n, note in enumerate(journal.notes)}
-        self.plugins = Plugins()
-        self.config = HouseConfig()
+        self.errands = Errands()
+        self.in_force = InForce(options.config, options.state, options.extra, journal)
+        self.worries = Worries(journal, self.clock, self.errands, self._mailed)
         self.board = Board(self.clock)
-        self.decided: tuple[Now, Inputs, Decision] | None = None
-        self._measured: Instant | None = None
         self.stop = asyncio.Event()
-        self._errands: set[asyncio.Future[object]] = set()
+        self._packages: dict[str, str] = {}
+        self._swapping = asyncio.Lock()
+        self._measured: Instant | None = None
+        self.shown = Shown(options.run)
 
     # ------------------------------------------------------------------------------------------------------ start
 
     async def prepare(self) -> None:
-        """Read the config (or the last valid one) and put the tasks together. Raises ConfigErrors when there is none."""
-        options = self.options
-        self.plugins = self._load_plugins()
-        self.config, problem = configs.load_or_last_valid(options.config, options.state, self.plugins)
-        if problem:
-            self._worry("config", "The config is invalid; the last valid one is in force", problem)
-        secrets = configs.Secrets(configs.secrets_folder(options.config))
-        fence = Fence(closed=options.dry_run)
+        """Read the config (or the last valid one), put the tasks together. Raises ConfigErrors when there is none."""
+        found = self.in_force.at_start()
+        self.in_force.take(found)
         self.board.remember(await self.telemetry.remembered())
         self.fleet = Fleet(
             Ground(
                 board=self.board,
                 clock=self.clock,
                 journal=self.journal,
-                secrets=secrets,
+                secrets=configs.Secrets(configs.secrets_folder(self.options.config)),
                 watcher=self,
                 importer=self.importer,
+                not_stored=self.worries.not_stored,
             )
         )
-        self.dispatcher = Dispatcher(self.fleet.tasks, fence, self.clock, lambda outcome: self.loop.heard(outcome))
+        fence = Fence(closed=self.options.dry_run)
+        self.dispatcher = Dispatcher(self.fleet.tasks, fence, self.clock, self._heard)
         self.mailer = Mailer(self.journal, self.clock, self.fleet.tasks, self._notifiers)
         wiring = Wiring(
             clock=self.clock,
             board=self.board,
             dispatcher=self.dispatcher,
-            commit=self._commit,
+            commit=self.journal.commit,
             look=self.fleet.look,
             after=self._after,
         )
         self.loop = Loop(wiring, resume(self.journal.state, self.clock.now()), self.config.policy)
-        await self._settle_in()
+        for number, note in enumerate(self.journal.notes):
+            self.worries.note(f"journal {number}", "The journal", note)
+        self.worries.look_at_disk()
+        await self._settle_in(found.problem)
+        self.worries.settled()
 
-    def _load_plugins(self) -> Plugins:
-        """The plugins that the config names, and those that an owed claim needs."""
-        owed = {claim.origin.type for claim in self.journal.state.claims + self.journal.state.questions}
-        named = {plugin_of(type_) for type_ in configs.types_named(self.options.config, self.options.state) | owed}
-        return plugin_loading.load(named, self.options.extra)
-
-    async def _settle_in(self) -> None:
+    async def _settle_in(self, problem: str) -> None:
         """Make board and connections those of the present config, and of what is owed to parts that left it."""
-        config = self.config
+        config, plugins = self.in_force.config, self.in_force.plugins
+        banned = self.in_force.banned(self.clock.now())
+        self.worries.exactly("config", {"config": ("The config needs attention", problem)} if problem else {})
+        self.worries.exactly("plugin ", self.in_force.broken())
+        self.worries.exactly("hang ", {f"hang {p}": (f"The plugin {p} is left out", why) for p, why in banned.items()})
         self.board.grid_gap_s = {s: config.policy.timing.max_gap_s.get(s, CLOUD_GAP_S) for s in config.grid_sources}
         self.board.meters = config.meters
-        await self.fleet.apply([*config.connections, *self._owed_connections()], self.plugins, config, self._banned())
-        for record in self.plugins.records:
-            if record.status == "failed":
-                self._worry(f"plugin {record.name}", f"The plugin {record.name} does not load", record.reason)
+        self._packages.clear()
+        self._packages |= plugins.packages()
+        await self.fleet.apply(self.in_force.connections(), plugins, config, banned)
 
-    def _banned(self) -> dict[str, str]:
-        """Plugins that hung the box twice within an hour, with where; never one that a grid source needs."""
-        sources = {c.type for c in self.config.connections if set(c.parts) & set(self.config.grid_sources)}
-        needed = {plugin_of(type_) for type_ in sources}
-        off = switched_off(self.options.state, self.clock.now().wall)
-        banned = {plugin: why for plugin, why in off.items() if plugin not in needed}
-        for plugin, why in banned.items():
-            self._worry(f"hang {plugin}", f"The plugin {plugin} is switched off", why)
-        return banned
+    # ------------------------------------------------------------------------------------- what the snapshot shows
 
-    def _packages(self) -> dict[str, str]:
-        """The code of each loaded plugin, by top-level package: to name one that hangs."""
-        return {t.open.__module__.partition(".")[0]: plugin_of(name) for name, t in self.plugins.types.items()}
+    @property
+    def config(self) -> HouseConfig:
+        return self.in_force.config
 
-    def _owed_connections(self) -> list[ConnectionConfig]:
-        known = {c.id for c in self.config.connections}
-        claims = self.journal.state.claims + self.journal.state.questions
-        origins = {c.origin.connection: c.origin for c in claims if c.origin.connection not in known}
-        return [configs.connection_from_origin(origin, self.plugins) for origin in origins.values()]
+    @property
+    def trouble(self) -> Mapping[str, str]:
+        return self.worries.shown
 
-    def _notifiers(self) -> tuple[str, ...]:
-        return () if self.options.dry_run else self.config.notifiers
+    @property
+    def dry_run(self) -> bool:
+        return self.options.dry_run
 
     # -------------------------------------------------------------------------------------------------------- run
 
@@ -187,16 +180,16 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._errand(self._reload()))
-        critical: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
-            "decisions": self.loop.run,
-            "control": Control(self.options.run, self.handle).run,
-            "mail": self.mailer.run,
-            "telemetry": self.telemetry.run,
-            "journal": self._probe,
-            "stall watch": StallWatch(self.options.state, self._packages()).run,
+        loop.add_signal_handler(signal.SIGHUP, lambda: self.errands.run(self._reload()))
+        critical = {
+            "decisions": self.loop.run(),
+            "control": Control(self.options.run, self.handle).run(),
+            "mail": self.mailer.run(),
+            "telemetry": self.telemetry.run(),
+            "journal": self._probe(),
+            "stall watch": StallWatch(self.options.state, self._packages).run(),
         }
-        tasks = [asyncio.create_task(start(), name=name) for name, start in critical.items()]
+        tasks = [asyncio.create_task(work, name=name) for name, work in critical.items()]
         stopped = asyncio.ensure_future(self.stop.wait())
         try:
             await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -210,49 +203,48 @@ class Supervisor:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=5.0)
-            await self.fleet.close()
-            await self.telemetry.close()
+            await self.close()
 
-    @property
-    def dry_run(self) -> bool:
-        return self.options.dry_run
+    async def close(self) -> None:
+        """Let go of devices, threads and files; whatever is owed stays on record."""
+        await self.errands.close()
+        await self.fleet.close()
+        await self.telemetry.close()
+        self.importer.shutdown()
+        self.systemd.close()
 
     def arrived(self, part: str, grid: bool) -> None:
         self.loop.arrived(part, grid)
+
+    def _heard(self, outcome: Outcome) -> None:
+        self.loop.heard(outcome)
+
+    def _mailed(self) -> None:
+        self.mailer.nudge()
+
+    def _notifiers(self) -> tuple[str, ...] | None:
+        return () if self.options.dry_run else self.in_force.notifiers()
 
     async def _probe(self) -> None:
         """While the disk fails, ask it again now and then; what was only promised is then written down."""
         while True:
             await asyncio.sleep(PROBE_S)
-            if self.journal.degraded and await self.journal.probe(self.clock.now()):
-                self._healed()
-
-    def _healed(self) -> None:
-        self.trouble.pop("journal", None)
-        log.info("journal: writing again")
-
-    async def _commit(self, record: Record) -> int:
-        was = self.journal.degraded
-        seq = await self.journal.commit(record)
-        if self.journal.degraded and not was:
-            self._worry("journal", "The memory card does not take what pimgr writes", self.journal.degraded)
-        elif was and not self.journal.degraded:
-            self._healed()
-        return seq
+            if self.journal.degraded:
+                await self.journal.probe(self.clock.now())
 
     def _after(self, now: Now, inputs: Inputs, decision: Decision) -> None:
         """Log, publish, beat: all that follows a decision and may not delay the next."""
-        self.decided = (now, inputs, decision)
         for event in decision.events:
             log.info("%s", safe(event.text))
         if decision.notices:
             self.mailer.nudge()
+        for notice in decision.notices if self.options.dry_run else ():
+            log.info("mail: %s", safe(notice.subject))
         self._measure(inputs)
+        self.worries.look_at_disk()
+        self.worries.listen(inputs.grid)
         view = compose(self, now, inputs, decision)
-        try:
-            snapshot.publish(self.options.run, view)
-        except OSError as error:
-            log.warning("the snapshot can't be written: %s", error)
+        self.shown.publish(view)
         self.systemd.decided(view.headline)
         self.systemd.beat()
 
@@ -262,20 +254,6 @@ class Supervisor:
         if site is not None and (self._measured is None or site.at.since(self._measured) >= MEASURE_S):
             self._measured = site.at
             self.telemetry.note(site)
-
-    def _worry(self, key: str, subject: str, text: str) -> None:
-        """Something of pimgr itself isn't well: shown until it is, and mailed once."""
-        log.error("%s: %s", subject, text)
-        self.trouble[key] = f"{subject}: {text}"
-        now = self.clock.now()
-        notice = Notice(key=f"{key}-{int(now.wall)}", severity=Severity.WARNING, subject=subject, text=text)
-        self._errand(self.journal.add_notice(notice, now))
-
-    def _errand(self, work: Coroutine[Any, Any, object]) -> None:
-        """Something small to do on the side; kept until it is done."""
-        task = asyncio.ensure_future(work)
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
 
     # ---------------------------------------------------------------------------------------------------- commands
 
@@ -300,24 +278,19 @@ class Supervisor:
 
     async def _reload(self) -> Reply:
         """Swap in the config file between two ticks; an invalid one is refused, and the present one stays."""
-        self.systemd.reloading()
-        try:
-            found = await asyncio.get_running_loop().run_in_executor(self.importer, self._read_config)
-        except ConfigErrors as errors:
-            log.error("reload refused, the present config stays:\n%s", errors)
-            return Reply(False, f"{errors}\nThe present config stays in force.")
-        finally:
-            self.systemd.reloaded()
-        self.plugins, self.config = found
-        self.trouble.pop("config", None)
-        await self._settle_in()
-        self.loop.swap(self.config.policy)
-        log.info("config reloaded")
-        return Reply(True, "The config was reloaded.")
-
-    def _read_config(self) -> tuple[Plugins, HouseConfig]:
-        options = self.options
-        plugins = self._load_plugins()
-        config = configs.load(options.config, plugins)
-        configs.keep_valid(options.config.read_text(encoding="utf-8"), options.state)
-        return plugins, config
+        async with self._swapping:
+            self.systemd.reloading()
+            try:
+                found = await asyncio.get_running_loop().run_in_executor(self.importer, self.in_force.again)
+                self.in_force.take(found)
+                # The policy first: nothing more is taken of a part whose connection is about to be closed.
+                self.loop.swap(self.config.policy)
+                await self._settle_in(found.problem)
+                self.mailer.nudge(afresh=True)
+            except ConfigErrors as errors:
+                log.error("reload refused, the present config stays:\n%s", errors)
+                return Reply(False, f"{errors}\nThe present config stays in force.")
+            finally:
+                self.systemd.reloaded()
+            log.info("config reloaded")
+            return Reply(True, "The config was reloaded.")

@@ -1,0 +1,126 @@
+"""What isn't well with pimgr itself: shown as long as it lasts, and mailed once each way, also across restarts.
+
+What the house is told of its outages is the policy's; this is about configs, plugins, disks and words of a gateway.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from pimgr.api import Grid, GridReading, Severity
+from pimgr.clock import Clock
+from pimgr.errands import Errands
+from pimgr.journal import Journal, NotStored
+from pimgr.policy.model import Notice
+from pimgr.text import safe, safe_lines
+
+log = logging.getLogger(__name__)
+
+AREA = "pimgr itself"
+"""Its place in the journal's store, which no connection can have: ids of connections hold no blank."""
+MAX_WORDS = 50
+"""Unknown words of gateways that are mailed in all; a gateway that talks noise must not fill the mailbox."""
+DISK = "journal"
+
+Worry = tuple[str, str]
+"""Subject and text."""
+
+
+class Worries:
+    """`shown`: by key, what a person should know of now. `mailed` is called when something is in the outbox."""
+
+    def __init__(self, journal: Journal, clock: Clock, errands: Errands, mailed: Callable[[], None]) -> None:
+        self.shown: dict[str, str] = {}
+        self._journal, self._clock, self._errands, self._mailed = journal, clock, errands, mailed
+        self._store = journal.store(AREA)
+        memory = self._store.get("memory") or {}
+        self._told: dict[str, list[str]] = memory.get("told", {})
+        """By key: the subject that was mailed, and a mark of what it was about."""
+        self._words: list[str] = memory.get("words", [])
+        self._count: int = memory.get("count", 0)
+
+    def tell(self, key: str, subject: str, text: str, *, mark: str = "") -> None:
+        """Something isn't well. The same `key` and `mark` are mailed once, until it is `over`."""
+        subject, text = safe(subject), safe_lines(text)
+        marked = f"{zlib.crc32(mark.encode(errors='replace')):08x}"
+        news = self._told.get(key, ["", ""])[1] != marked
+        if news or key not in self.shown:
+            log.error("%s: %s", subject, text)
+        self.shown[key] = f"{subject}: {text}"
+        if news:
+            self._told[key] = [subject, marked]
+            self._mail(key, Severity.WARNING, subject, text)
+
+    def note(self, key: str, subject: str, text: str) -> None:
+        """Something happened that a person should know: shown until the next start, and mailed."""
+        subject, text = safe(subject), safe_lines(text)
+        log.error("%s: %s", subject, text)
+        self.shown[key] = f"{subject}: {text}"
+        self._mail(key, Severity.WARNING, subject, text)
+
+    def over(self, key: str) -> None:
+        """It is well again; told to whoever was told that it wasn't."""
+        self.shown.pop(key, None)
+        told = self._told.pop(key, None)
+        if told is not None:
+            log.info("over: %s", told[0])
+            self._mail(key, Severity.INFO, f"Over: {told[0]}", "It is well again; nothing is to be done.")
+
+    def exactly(self, area: str, found: Mapping[str, Worry]) -> None:
+        """All that isn't well among the keys that begin with `area`: what else was, is over."""
+        for key in [k for k in {**self._told, **self.shown} if k.startswith(area) and k not in found]:
+            self.over(key)
+        for key, (subject, text) in found.items():
+            self.tell(key, subject, text, mark=text)
+
+    def settled(self) -> None:
+        """The start is over: whatever wasn't told again since, is over."""
+        for key in [k for k in self._told if k not in self.shown]:
+            self.over(key)
+
+    # ------------------------------------------------------------------------------------------- what is looked at
+
+    def look_at_disk(self) -> None:
+        """Whether the journal is written; called after each decision."""
+        if self._journal.degraded:
+            self.tell(DISK, "The memory card does not take what pimgr writes", self._journal.degraded)
+        elif DISK in self.shown:
+            self.exactly("store ", {})
+            self.over(DISK)
+
+    def not_stored(self, connection: str, key: str) -> None:
+        """A value that must outlive a restart is in memory only."""
+        text = f"{connection}: its {key} is kept in memory only; a power cut would lose it"
+        self.tell(f"store {connection} {key}", "Something that must be kept is not on the memory card", text)
+
+    def listen(self, readings: tuple[GridReading, ...]) -> None:
+        """A word for the grid that pimgr doesn't know: shown while it is said, mailed once ever."""
+        for reading in readings:
+            key = f"word of {reading.source}"
+            if reading.grid is not Grid.UNKNOWN or reading.passing or not reading.raw:
+                self.shown.pop(key, None)
+                continue
+            subject = f'{reading.source} says "{safe(reading.raw, 60)}" of the grid, which pimgr does not know'
+            self.shown[key] = f"{subject}: until it says another word, an outage may go unseen"
+            if reading.raw not in self._words and len(self._words) < MAX_WORDS:
+                self._words.append(reading.raw)
+                log.error("%s", self.shown[key])
+                self._mail(key, Severity.WARNING, subject, "Nothing is switched because of it. Please report the word.")
+
+    # ------------------------------------------------------------------------------------------------------ inside
+
+    def _mail(self, key: str, severity: Severity, subject: str, text: str) -> None:
+        now = self._clock.now()
+        self._count += 1
+        notice = Notice(key=f"{key} {self._count} {int(now.wall)}", severity=severity, subject=subject, text=text)
+        self._errands.run(self._written(notice))
+
+    async def _written(self, notice: Notice) -> None:
+        """Into the outbox, and then into memory that it was told: after a power cut in between it is told again."""
+        await self._journal.add_notice(notice, self._clock.now())
+        self._mailed()
+        with suppress(NotStored):  # the disk's trouble is told by itself; the values go in when it is well
+            await self._store.put("memory", {"told": self._told, "words": self._words, "count": self._count})

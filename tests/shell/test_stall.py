@@ -31,13 +31,14 @@ def plugin(name: str) -> ModuleType:
 class Noted(threading.Event):
     """What blocks the loop, until the hang is on the disk: so no test depends on how fast this box is."""
 
-    def __init__(self, folder: Path, hangs_then: int) -> None:
+    def __init__(self, folder: Path, hangs_then: int, then_s: float = 0.0) -> None:
         super().__init__()
-        self.folder, self.hangs_then = folder, hangs_then
+        self.folder, self.hangs_then, self.then_s = folder, hangs_then, then_s
 
     def wait(self, timeout: float | None = None) -> bool:
         for _ in range(int((timeout or 0.0) / 0.005)):
             if len(hangs(self.folder)) >= self.hangs_then:
+                threading.Event().wait(self.then_s)
                 return True
             threading.Event().wait(0.005)
         return False
@@ -75,8 +76,7 @@ def test_one_hang_is_noted_once_and_the_next_one_again(tmp_path: Path) -> None:
         watching = asyncio.create_task(StallWatch(tmp_path, {"pimgr_odd": "odd"}, STUCK_S).run())
         await asyncio.sleep(0)
         module = plugin("pimgr_odd")
-        await module.read(Noted(tmp_path, 1))
-        threading.Event().wait(4 * STUCK_S)  # still the same hang
+        module.until_noted(Noted(tmp_path, 1, then_s=4 * STUCK_S))
         assert len(hangs(tmp_path)) == 1
         await asyncio.sleep(2 * STUCK_S)
         await module.read(Noted(tmp_path, 2))

@@ -216,6 +216,7 @@ def test_a_host_that_we_woke_into_the_next_outage_is_shut_down_again_and_still_o
     assert over(desk, 1150, True, "nas-2", grid="down") == [False]
     claim = desk.claim("nas")
     assert (claim.before, claim.episode) == (HostPower(True, "nas-2"), "outage-2")
+    assert "nas: up again" in desk.said
     assert not any("a person" in text for text in desk.said)
 
 

@@ -227,6 +227,32 @@ def test_forget_writes_a_debt_off_and_touches_nothing():
     assert asked(desk.tick(grid="up"), "pump") == []
 
 
+def test_a_part_forgotten_while_it_would_not_go_off_is_not_asked_again():
+    desk = Desk()
+    desk.everything_on()
+    desk.tick(1000, "down")
+    desk.tick(1003, command=Forget("pump"))
+    for t in range(1004, 1100, 5):
+        desk.t = t
+        desk.load("pump", True)
+        assert asked(desk.tick(), "pump") == []
+
+
+def test_a_part_forgotten_on_the_eve_of_the_next_outage_is_taken_in_it():
+    desk = Desk(house(timing=replace(house().timing, confirm_s=4.0)))
+    desk.everything_on()
+    for t in (1000, 1002, 1004):
+        desk.tick(t, "down")
+    desk.lost("pump")
+    desk.tick(1010, "up")
+    desk.tick(1020, "down")
+    desk.tick(1021, command=Forget("pump"))
+    desk.tick(1022, "down")
+    desk.t = 1024
+    desk.load("pump", True)
+    assert asked(desk.tick(grid="down"), "pump") == [False]
+
+
 def test_a_forgotten_part_is_taken_again_in_the_next_episode():
     desk = Desk()
     desk.taken()

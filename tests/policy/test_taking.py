@@ -237,6 +237,28 @@ def test_a_load_wanted_again_that_does_not_answer_is_asked_when_it_does():
     assert desk.claim("pump").before == ON
 
 
+def test_a_load_wanted_again_is_asked_as_soon_as_it_answers():
+    desk = Desk()
+    desk.taken()
+    desk.t = 1010
+    desk.load("pump", False)
+    desk.tick(grid="up")
+    desk.lost("pump")
+    desk.tick(1011, "down")
+    desk.t = 1012.5
+    desk.load("pump", True)
+    assert asked(desk.tick(), "pump") == [False]
+
+
+def test_a_load_found_off_after_a_reboot_in_the_outage_is_skipped():
+    desk = Desk()
+    desk.tick(1000, "down")
+    desk.reboot(20.0)
+    desk.load("pump", False)
+    desk.tick(grid="down")
+    assert [s.part for s in desk.state.skips] == ["pump"]
+
+
 def test_after_a_restart_requests_in_flight_are_resolved_by_reading():
     desk = Desk()
     desk.everything_on()

@@ -7,6 +7,7 @@ is TLS, a fault that keeps quiet acts below it, the others on the text inside.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -175,10 +176,11 @@ class Line(asyncio.Protocol):
 
     def close(self) -> None:
         """Say goodbye after what is still to be sent."""
-        if self._transport:
+        if self._transport and not self._transport.is_closing():
             self._transport.close()
 
     def abort(self) -> None:
         """Reset it at once."""
         if self._transport:
-            self._transport.abort()
+            with suppress(AttributeError):  # Python 3.11.2: a TLS transport closed twice has no protocol
+                self._transport.abort()

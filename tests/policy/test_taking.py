@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pimgr.api import replace
-from pimgr.policy.model import ClaimStatus, Phase, Tier
+from pimgr.policy.model import ClaimStatus, Phase, Progress, Tier
 from pimgr.units import Percent
 from tests.policy.desk import OFF, ON, Desk, action, asked, house
 
@@ -88,7 +88,7 @@ def test_a_request_is_only_done_when_it_was_seen():
     desk.t = 1002
     desk.load("pump", False)
     desk.tick()
-    assert desk.claim("pump").status is ClaimStatus.TAKEN
+    assert (desk.claim("pump").status, desk.claim("pump").progress) == (ClaimStatus.TAKEN, Progress())
     assert desk.said[-1] == "pump: off"
 
 

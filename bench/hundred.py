@@ -64,7 +64,6 @@ async def hundred(quick: bool) -> list[Figure]:
 def _figures(pairs: list[tuple[Ours, Theirs]], load: dict[str, float]) -> list[Figure]:
     off = [mine.off_s for mine, _ in pairs]
     ratios = [other.off_s / mine.off_s for mine, other in pairs]
-    rows = [other.off_s for _, other in pairs]
     return [
         Figure(
             name="100-plugs",
@@ -80,20 +79,7 @@ def _figures(pairs: list[tuple[Ours, Theirs]], load: dict[str, float]) -> list[F
                 "load": load,
             },
         ),
-        Figure(
-            name="100-plugs-one-by-one",
-            what="the predecessors' way: the same plugs one after another, python-kasa with its own time-outs",
-            value=statistics.median(rows),
-            unit="s",
-            n=len(pairs),
-            spread=spread(rows),
-            detail={
-                "measured": f"{PLUGS - DEAD} living and {DEAD_MEASURED} dead plug in each pair",
-                "extrapolated": f"{DEAD - DEAD_MEASURED} more dead ones at what the measured one took",
-                "measured_s": spread([other.measured_s for _, other in pairs]),
-                "one_dead_plug_s": spread([other.dead_s for _, other in pairs]),
-            },
-        ),
+        _one_by_one([other for _, other in pairs]),
         Figure(
             name="100-plugs-ratio",
             what="the predecessors' way against ours, pair by pair (median)",
@@ -103,6 +89,24 @@ def _figures(pairs: list[tuple[Ours, Theirs]], load: dict[str, float]) -> list[F
             spread=spread(ratios),
         ),
     ]
+
+
+def _one_by_one(rows: list[Theirs]) -> Figure:
+    off = [row.off_s for row in rows]
+    return Figure(
+        name="100-plugs-one-by-one",
+        what="the predecessors' way: the same plugs one after another, python-kasa with its own time-outs",
+        value=statistics.median(off),
+        unit="s",
+        n=len(rows),
+        spread=spread(off),
+        detail={
+            "measured": f"{PLUGS - DEAD} living and {DEAD_MEASURED} dead plug in each pair",
+            "extrapolated": f"{DEAD - DEAD_MEASURED} more dead ones at what the measured one took",
+            "measured_s": spread([row.measured_s for row in rows]),
+            "one_dead_plug_s": spread([row.dead_s for row in rows]),
+        },
+    )
 
 
 def _dead(house: House) -> list[str]:

@@ -74,7 +74,7 @@ def _tell(stored: StoredDecision, decision: Decision) -> list[str]:
     lines += [f"  asked {_ask(action)}: {action.why}" for action in decision.actions]
     lines += [f"  mailed: {notice.subject}" for notice in decision.notices]
     lines += [
-        f"  {r.part}: {r.status}, {r.why}" + (f"; back {r.returns}" if r.returns else "") for r in decision.reasons
+        f"  {r.part}: {r.status}, {r.why}" + (f"; {r.returns}" if r.returns else "") for r in decision.reasons
     ]
     return lines
 

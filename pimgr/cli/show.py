@@ -46,7 +46,8 @@ def _facts(snapshot: Snapshot, now: Instant) -> list[str]:
     seen = f", {ago(snapshot.grid_at, now)}" if snapshot.grid_at else ""
     phase = snapshot.phase
     if snapshot.outage_since is not None:
-        phase += f", the outage began {ago(snapshot.outage_since, now)}"
+        began = "the last outage began" if snapshot.phase == "normal" else "the outage began"
+        phase += f", {began} {ago(snapshot.outage_since, now)}"
     charge = "unknown"
     if snapshot.charge is not None:
         charge = f"{snapshot.charge:.0f} %" + (", estimated: no reading comes in" if snapshot.charge_estimated else "")
@@ -61,7 +62,7 @@ def _widest(parts: Iterable[PartLine]) -> int:
 def _part(part: PartLine, width: int) -> list[str]:
     watts = "" if part.power_w is None else f"{part.power_w:.0f} W"
     first = f"  {safe(part.part, _NAME):<{width}}  {part.state:<7}  {watts:>7}  {safe(part.status, 20)}".rstrip()
-    told = part.why + (f"; returns: {part.returns}" if part.returns else "") if part.status else ""
+    told = part.why + (f"; {part.returns}" if part.returns else "") if part.status else ""
     lines = [first, *(wrapped(told, 6) if told else [])]
     if part.fault:
         lines += wrapped(f"! {part.fault}", 6, 8)
@@ -90,7 +91,7 @@ def why(parts: Sequence[PartLine], now: Instant) -> list[str]:
         lines += [f"{name}: {part.state}{seen}"]
         lines += wrapped(f"{part.status}: {part.why}" if part.status else "pimgr wants nothing of it", 4)
         if part.returns:
-            lines += wrapped(f"returns: {part.returns}", 4, 6)
+            lines += wrapped(part.returns, 4, 6)
         if part.fault:
             lines += wrapped(f"! {part.fault}", 4, 6)
     return lines or ["pimgr wants nothing of any part."]

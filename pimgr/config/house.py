@@ -254,6 +254,7 @@ class _Reading:
             aspect=Aspect.HOST_POWER if host else Aspect.SWITCH,
             origin=self.connections.good[part.partition("/")[0]].origin,
             fresh_s=max(60.0, 2.0 * poll_s),
+            title=shedding.titles.get(part, ""),
             enforce=extra.enforce if extra else False,
             witness=extra.witness if extra else None,
         )

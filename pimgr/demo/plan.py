@@ -96,8 +96,8 @@ class Plan:
         return [
             "grid polled every 1 s (default 2 s), no confirmation (default 4 s): to show the fastest answer",
             "battery polled every 1 s (default 10 s): the battery falls within seconds here",
-            f"settles for {self.at(self.settle_s):.1f} s (default 5 min), gives back every {self.at(self.stagger_s):.1f} s"
-            " (default 5 s)",
+            f"settles for {self.at(self.settle_s):.1f} s (default 5 min)",
+            f"gives back every {self.at(self.stagger_s):.1f} s (default 5 s)",
             "the machine shuts down and boots within 1 s each",
         ]
 

@@ -55,10 +55,11 @@ class Origin(Frozen):
 
 
 class PartPolicy(Frozen, kw_only=True):
-    """What the config says of one part. `fresh_s`: a reading no older than this may be acted on."""
+    """What the config says of one part. `fresh_s`: a reading no older than this may be acted on; `title`: for mails."""
 
     aspect: Aspect
     origin: Origin
+    title: str = ""
     fresh_s: float = 60.0
     enforce: bool = False
     witness: str | None = None
@@ -334,7 +335,7 @@ class Notice(Frozen, kw_only=True):
 
 
 class Reason(Frozen, kw_only=True):
-    """Why a part is as it is, and when it comes back."""
+    """Why a part is as it is; `returns`: what comes next, such as "comes back when the grid is steady"."""
 
     part: str
     status: str

@@ -19,7 +19,7 @@ def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | No
     for move in made:
         turn.tell(f"{_phrase(move)} ({move.reading.source}: {move.reading.raw or move.reading.grid})", what="phase")
     if any(m.new is Phase.OUTAGE and m.old in (Phase.SUSPECT, Phase.NORMAL) for m in made):
-        names = [want.part for want in outage.wants(state, turn.policy)]
+        names = turn.names(want.part for want in outage.wants(state, turn.policy))
         battery = "" if charge is None else f" ({charge:.0f} %)"
         later = [t for t in turn.policy.tiers if t.below is not None and t.name not in state.tiers]
         turn.mail(
@@ -28,20 +28,20 @@ def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | No
             "The grid is down",
             [
                 f"The grid has failed and the house runs on the battery{battery}.",
-                "Going off now: " + (", ".join(names) or "nothing") + ".",
-                *(f"Going off below {t.below:g} %: {', '.join(t.loads)}." for t in later),
+                f"Going off now: {names}.",
+                *(f"Going off below {t.below:g} %: {turn.names(t.loads)}." for t in later),
                 "Everything that pimgr turns off will be given back when the grid has returned.",
             ],
         )
     if any(m.new is Phase.NORMAL and m.old is not Phase.SUSPECT for m in made):
-        owed = ", ".join(c.part for c in state.claims)
+        owed = turn.names(c.part for c in sorted(state.claims, key=lambda c: -c.order))
         turn.mail(
             f"{state.episode}-over",
             Severity.INFO,
             "The grid is back",
             [
                 "The grid is back and steady.",
-                f"Giving back, one after the other: {owed}." if owed else "Nothing is owed.",
+                f"Giving back, one after the other: {owed}." if state.claims else "Nothing is owed.",
             ],
         )
 
@@ -72,7 +72,7 @@ def tiers(turn: Turn, old: State, new: State, charge: Percent | None) -> None:
                 f"{new.episode}-{tier.name}-{turn.action_ids}",
                 Severity.WARNING,
                 f"Battery at {said}: {tier.name} goes off",
-                [f"Going off now: {', '.join(tier.loads)}.", _returns(tier)],
+                [f"Going off now: {turn.names(tier.loads)}.", f"What goes off comes back {_returns(turn, tier)}."],
             )
         elif tier.name in old.tiers and tier.name not in new.tiers:
             turn.tell(f"tier {tier.name} is given back at {said}", what="tier")
@@ -96,7 +96,7 @@ def reasons(turn: Turn, state: State, wants: tuple[Want, ...]) -> None:
     told = {c.part for c in state.claims}
     for hand in state.hands_off:
         turn.reasons.append(
-            Reason(part=hand.part, status="hands off", why=hand.why, returns="when this outage is over")
+            Reason(part=hand.part, status="hands off", why=hand.why, returns="left alone until this outage is over")
         )
     told |= {h.part for h in state.hands_off}
     skips = {(s.part, s.aspect) for s in state.skips}
@@ -126,15 +126,14 @@ def _of_claim(claim: Claim, want: Want | None, turn: Turn, state: State) -> Reas
         fault = turn.view(claim.part).fault
         target = default_target(claim, {k.part: k.value for k in keeps.in_force(turn.policy)})
         why = f"the outage is over for it, it goes back to {word(target)}{trouble}"
-        late = f"as soon as it answers ({fault})" if fault else "in its turn"
-        frozen = "when the grid is steady" if state.phase is Phase.SUSPECT else late
-        returns = "asked, to be seen yet" if claim.status is ClaimStatus.RETURNING and not fault else frozen
+        late = f"comes back as soon as it answers ({fault})" if fault else "comes back in its turn"
+        frozen = "comes back when the grid is steady" if state.phase is Phase.SUSPECT else late
+        returns = "asked to come back, not seen yet" if claim.status is ClaimStatus.RETURNING and not fault else frozen
         return Reason(part=claim.part, status="owed", why=why, returns=returns)
     tier = next((t for t in turn.policy.tiers if t.name == claim.rule), None)
     proof = "" if _proven(claim, turn) else "; it went silent, which is not proof that it is off"
-    return Reason(
-        part=claim.part, status=claim.status, why=want.why + trouble + proof, returns=_returns(tier) if tier else ""
-    )
+    returns = f"comes back {_returns(turn, tier)}" if tier else ""
+    return Reason(part=claim.part, status=claim.status, why=want.why + trouble + proof, returns=returns)
 
 
 def _proven(claim: Claim, turn: Turn) -> bool:
@@ -148,11 +147,14 @@ def _proven(claim: Claim, turn: Turn) -> bool:
     return turn.fresh(of.witness, witness.fresh_s if witness else 60.0) is not None
 
 
-def _returns(tier: Tier) -> str:
+def _returns(turn: Turn, tier: Tier) -> str:
+    """When what this tier took comes back."""
+    settle_s = turn.policy.timing.settle_s
+    settle = f"{settle_s / 60:g} min" if settle_s >= 60 else f"{settle_s:g} s"
+    grid = f"when the grid has been back for {settle}" if settle_s else "when the grid is back"
     if tier.below is None:
-        return "It comes back when the grid has been back for a while."
-    above = outage.restore_above(tier, tier.below)
-    return f"It comes back when the grid is back, or the battery is at {above:g} % again."
+        return grid
+    return f"{grid}, or the battery is at {outage.restore_above(tier, tier.below):g} % again"
 
 
 def headline(state: State, charge: Percent | None, estimated: bool) -> str:

@@ -74,6 +74,11 @@ class Turn:
     def of(self, part: str) -> PartPolicy | None:
         return self.policy.parts.get(part)
 
+    def names(self, parts: Iterable[str]) -> str:
+        """What a home owner calls them, in a row; "nothing" for none."""
+        called = ((part, self.of(part)) for part in parts)
+        return ", ".join(of.title if of and of.title else part for part, of in called) or "nothing"
+
     def fresh(self, part: str, fresh_s: float) -> LoadReading | HostReading | None:
         """The part's last reading, if it is new enough to act on, even though a read after it may have failed."""
         reading = self.view(part).reading

@@ -41,7 +41,7 @@ def view(**changes: Any) -> Snapshot:
         parts=(
             PartLine(
                 part="pool-pump", title="Pool pump", state="off", power_w=0.4, read_at=earlier(12),  # type: ignore[arg-type]
-                status="taken", why="the grid is down", returns="when the grid is back",
+                status="taken", why="the grid is down", returns="comes back when the grid is back",
             ),
             PartLine(part="strip/3", title="strip/3", state="on", power_w=1200.0),  # type: ignore[arg-type]
             PartLine(part="nas", title="nas", state="unknown", fault="no answer in 5 s (192.0.2.14)"),

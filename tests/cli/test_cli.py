@@ -163,7 +163,7 @@ def test_why_tells_of_one_part_and_of_all(tmp_path: Path) -> None:
     assert "pool-pump" in every.stdout
     assert "strip/3" not in every.stdout
     answer = json.loads(cli("why", "pool-pump", "--json", *where).stdout)
-    assert answer["parts"][0]["returns"] == "when the grid is back"
+    assert answer["parts"][0]["returns"] == "comes back when the grid is back"
 
 
 def test_why_of_an_unknown_part_suggests_one(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ owed     2 to be given back
 
 Parts
   pool-pump  off          0 W  taken
-      the grid is down; returns: when the grid is back
+      the grid is down; comes back when the grid is back
   strip/3    on        1200 W
   nas        unknown
       ! no answer in 5 s (192.0.2.14)
@@ -115,7 +115,7 @@ def test_why_says_until_when() -> None:
     assert lines == [
         "pool-pump (Pool pump): off, read 12 s ago",
         "    taken: the grid is down",
-        "    returns: when the grid is back",
+        "    comes back when the grid is back",
     ]
 
 

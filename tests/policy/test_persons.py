@@ -23,7 +23,7 @@ def test_a_load_turned_on_by_a_person_is_left_alone_until_the_outage_is_over():
     assert desk.claimed() == ["nas"]
     assert "pump: a person turned it on; left alone until this outage is over" in desk.said
     reason = next(r for r in desk.decision.reasons if r.part == "pump")
-    assert (reason.status, reason.returns) == ("hands off", "when this outage is over")
+    assert (reason.status, reason.returns) == ("hands off", "left alone until this outage is over")
     for t in range(1200, 2000, 100):
         assert read(desk, t, t % 200 == 0) == []
 

@@ -158,7 +158,7 @@ def test_suspicion_freezes_giving_back():
     decision = desk.tick()
     assert decision.actions == ()
     reason = next(r for r in decision.reasons if r.part == "pump")
-    assert (reason.status, reason.returns) == ("owed", "when the grid is steady")
+    assert (reason.status, reason.returns) == ("owed", "comes back when the grid is steady")
     assert asked(desk.tick(1022, "up"), "pump") == [True]
 
 

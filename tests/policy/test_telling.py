@@ -71,7 +71,7 @@ def test_the_mail_of_the_return_names_what_is_owed():
     desk.taken()
     mail = desk.tick(1010, "up").notices[0]
     assert (mail.key, mail.subject) == ("outage-1-over", "The grid is back")
-    assert mail.text == "The grid is back and steady.\nGiving back, one after the other: pump, nas."
+    assert mail.text == "The grid is back and steady.\nGiving back, one after the other: nas, pump."
 
 
 def test_a_blip_and_a_return_to_the_same_episode_are_logged_but_not_mailed():
@@ -190,7 +190,7 @@ def test_every_part_has_a_reason():
     desk.lost("desk")
     desk.charged(40)
     decision = desk.tick(1000, "down")
-    grid = "It comes back when the grid has been back for a while."
+    grid = "comes back when the grid is back"
     assert reasons(decision) == {
         "pump": ("taking", "the grid is down", grid),
         "nas": ("taking", "the grid is down", grid),
@@ -209,7 +209,7 @@ def test_a_tier_by_charge_says_at_which_charge_it_comes_back():
     desk.everything_on()
     desk.charged(40)
     assert reasons(desk.tick(1000, "down"))["desk"][2] == (
-        "It comes back when the grid is back, or the battery is at 60 % again."
+        "comes back when the grid is back, or the battery is at 60 % again"
     )
 
 
@@ -225,10 +225,10 @@ def test_what_is_owed_says_when_it_comes_back():
     desk.load("pump", False)
     desk.host(False)
     told = reasons(desk.tick(grid="up"))
-    assert told["nas"] == ("owed", "the outage is over for it, it goes back to up", "asked, to be seen yet")
-    assert told["pump"] == ("owed", "the outage is over for it, it goes back to on", "in its turn")
+    assert told["nas"] == ("owed", "the outage is over for it, it goes back to up", "asked to come back, not seen yet")
+    assert told["pump"] == ("owed", "the outage is over for it, it goes back to on", "comes back in its turn")
     desk.lost("pump", "no answer in 5 s")
-    assert reasons(desk.tick())["pump"][2] == "as soon as it answers (no answer in 5 s)"
+    assert reasons(desk.tick())["pump"][2] == "comes back as soon as it answers (no answer in 5 s)"
     assert action(first, "pump").why == "the grid is down"
 
 
@@ -271,3 +271,13 @@ def test_only_decisions_that_do_or_change_something_are_worth_keeping():
     assert not worth_keeping(before, desk.tick(1004, "down"))
     before = desk.state
     assert worth_keeping(before, desk.tick(1005, outcomes=(desk.answers(outage.actions[0]),)))
+
+
+def test_a_part_is_called_by_its_title_and_told_how_long_the_grid_must_be_back():
+    policy = house(timing=replace(house().timing, settle_s=300.0))
+    titled = replace(policy, parts={**policy.parts, "pump": replace(policy.parts["pump"], title="Pool pump")})
+    desk = Desk(titled)
+    desk.everything_on()
+    decision = desk.tick(1000, "down")
+    assert "Going off now: Pool pump, nas." in decision.notices[0].text
+    assert reasons(decision)["pump"][2] == "comes back when the grid has been back for 5 min"

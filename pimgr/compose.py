@@ -63,7 +63,7 @@ def compose(source: Source, now: Now, inputs: Inputs, decision: Decision) -> Sna
         headline=headline(state, decision.charge, decision.charge_estimated),
         phase=state.phase,
         grid=state.memory.grid,
-        grid_source=state.memory.grid_raw,
+        grid_raw=state.memory.grid_raw,
         grid_at=state.memory.grid_at,
         outage_since=state.outage_since,
         charge=decision.charge,

@@ -40,7 +40,7 @@ class ConnectionLine(Frozen, kw_only=True):
 
 
 class Snapshot(Frozen, kw_only=True):
-    """The house at `at`. `headline`: one line for a person; `trouble`: what a person should know is not well."""
+    """The house at `at`. `headline`: one line for a person; `grid_raw`: the gateway's own words; `trouble`: what is not well."""
 
     at: Instant
     pid: int
@@ -48,7 +48,7 @@ class Snapshot(Frozen, kw_only=True):
     headline: str
     phase: str
     grid: str
-    grid_source: str = ""
+    grid_raw: str = ""
     grid_at: Instant | None = None
     outage_since: Instant | None = None
     charge: Percent | None = None

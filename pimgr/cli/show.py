@@ -42,7 +42,7 @@ def status(snapshot: Snapshot, word: Word, now: Instant) -> list[str]:
 
 
 def _facts(snapshot: Snapshot, now: Instant) -> list[str]:
-    grid = snapshot.grid + (f" ({safe(snapshot.grid_source, 40)})" if snapshot.grid_source else "")
+    grid = snapshot.grid + (f" ({safe(snapshot.grid_raw, 40)})" if snapshot.grid_raw else "")
     seen = f", {ago(snapshot.grid_at, now)}" if snapshot.grid_at else ""
     phase = snapshot.phase
     if snapshot.outage_since is not None:

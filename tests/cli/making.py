@@ -33,7 +33,7 @@ def view(**changes: Any) -> Snapshot:
         headline="on battery, 48 %, 2 shed",
         phase="outage",
         grid="down",
-        grid_source="gateway",
+        grid_raw="gateway",
         grid_at=earlier(3),
         outage_since=earlier(4000),
         charge=48.2,  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ def test_lines_fit_the_screen() -> None:
 def test_hostile_names_do_nothing_in_any_line(name: str) -> None:
     part = PartLine(part=name, title=name, state="on", status=name, why=name, returns=name, fault=name)
     house = view(
-        headline=name, grid_source=name, trouble=(name,), parts=(part,),
+        headline=name, grid_raw=name, trouble=(name,), parts=(part,),
         connections=(view().connections[1].__class__(id=name, type=name, health="lost", reason=name),),
     )  # fmt: skip
     record = PluginRecord(name=name, distribution=name, version=name, status=PluginStatus.FAILED, reason=name)

@@ -80,3 +80,13 @@ def test_the_journal_waits_for_the_disk_also_after_the_disk_failed_it(tmp_path: 
     assert book._db is not None
     assert book._db.execute("PRAGMA synchronous").fetchone() == (2,), "FULL: the log is synced at each commit"
     book.close()
+
+
+def test_a_schema_is_brought_in_whole_or_not_at_all(tmp_path: Path) -> None:
+    db = sqlite.open_writer(tmp_path / "some.db", "FULL")
+    with pytest.raises(sqlite.Error):
+        sqlite.migrate(db, (("CREATE TABLE one (x)", "power failed here"),))
+    assert sqlite.schema_version(db) == 0
+    sqlite.migrate(db, (("CREATE TABLE one (x)", "CREATE TABLE two (x)"),))
+    assert sqlite.schema_version(db) == 1
+    db.close()

@@ -175,6 +175,19 @@ def test_a_command_that_talks_without_end_costs_no_memory_and_ends(sshd: Sshd) -
     assert type(error) is Garbled
 
 
+def test_a_command_that_leaves_a_child_on_the_line_has_ended_when_it_says_so(sshd: Sshd) -> None:
+    command = sshd.script("leave", "sleep 20 & exit 0")
+    began = time.monotonic()
+    sshd.call(lambda host: host.shut_down(None), shutdown_command=command, deadlines=Deadlines(shut_down_s=6.0))
+    assert time.monotonic() - began < 4.0
+
+
+def test_a_command_may_take_longer_than_connecting(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pimgr_ssh_host.session._CONNECT_S", 0.5)
+    command = sshd.script("slow", "sleep 1")
+    sshd.call(lambda host: host.shut_down(None), shutdown_command=command)
+
+
 @pytest.mark.parametrize(
     ("says", "words"),
     [

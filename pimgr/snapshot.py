@@ -40,7 +40,7 @@ class ConnectionLine(Frozen, kw_only=True):
 
 
 class Snapshot(Frozen, kw_only=True):
-    """The house at `at`. `headline`: one line for a person; `grid_raw`: as the gateway says it; `trouble`: what is not well."""
+    """The house at `at`. `headline`: a line for people; `grid_raw`: the gateway's words; `trouble`: what to mend."""
 
     at: Instant
     pid: int

@@ -17,6 +17,8 @@ from pimgr.policy.model import Command, Decision, Inputs, Outcome, Policy, State
 
 TICK_S = 5.0
 """The longest time between two decisions."""
+REST_S = 0.001
+"""The shortest rest without news: a timer may fire a little before the moment that it was set for."""
 
 
 @dataclass(kw_only=True)
@@ -97,7 +99,7 @@ class Loop:
         """Until something arrives, the decision's own moment, or 5 s."""
         left = TICK_S
         if self._wake_at is not None:
-            left = min(left, max(0.0, self._wake_at - self.wiring.clock.now().mono_s))
+            left = min(left, max(REST_S, self._wake_at - self.wiring.clock.now().mono_s))
         with suppress(TimeoutError):
             async with asyncio.timeout(left):
                 await self._wake.wait()

@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from pimgr.api import Deadlines, DeviceError, Message
+from pimgr.api import Deadlines, DeviceError, Message, replace
 from pimgr.clock import Clock
 from pimgr.connections import ConnectionTask, Request
 from pimgr.journal import Journal, OutboxMessage
-from pimgr.text import safe
+from pimgr.text import safe, safe_lines
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +120,7 @@ class Mailer:
         task = self.tasks.get(notifier)
         if task is None:
             return DeviceError(notifier, "to be told", "its plugin is not loaded", "see `pimgr plugin list`")
+        message = replace(message, subject=safe(message.subject), text=safe_lines(message.text))
         answer: asyncio.Future[DeviceError | None] = asyncio.get_running_loop().create_future()
 
         async def call(part: Any) -> None:

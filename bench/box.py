@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -76,6 +77,14 @@ async def truth(house: House, name: str, value: str, since: int) -> float:
 def grid_entry(entries: Sequence[WireEntry]) -> WireEntry:
     """The moment at which the grid went or came, in truth."""
     return next(e for e in entries if e.device == "house" and e.part == "grid" and e.what == "truth")
+
+
+@contextmanager
+def memory() -> Iterator[Path]:
+    """An empty folder in memory, as /run is: what is written there wears nothing out."""
+    shm = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a private folder in it
+    with tempfile.TemporaryDirectory(prefix="pimgr-bench-", dir=shm) as path:
+        yield Path(path)
 
 
 @contextmanager

@@ -9,14 +9,13 @@ import asyncio
 import json
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.box import ROOT, folder
+from bench.box import ROOT, folder, memory
 from bench.figures import Figure, spread
 
 POLL_S = 0.1
@@ -77,7 +76,7 @@ def _figure(name: str, what: str, chosen: list[Tick]) -> Figure:
         n=len(chosen),
         spread=total,
         detail={
-            "decide_ms": spread([(t.total_s - t.commit_s - t.publish_s) * 1e3 for t in chosen]),
+            "gather_decide_dispatch_ms": spread([(t.total_s - t.commit_s - t.publish_s) * 1e3 for t in chosen]),
             "commit_ms": spread([t.commit_s * 1e3 for t in chosen]),
             "publish_ms": spread([t.publish_s * 1e3 for t in chosen]),
             "tick_with_most_actions": {k: round(v, 6) if isinstance(v, float) else v for k, v in asdict(most).items()},
@@ -110,7 +109,7 @@ world = "bench"
 {tables}"""
 
 
-async def _measured(parts: int, seconds: float, cycles: int, disk: Path, memory: Path) -> list[Tick]:
+async def _measured(parts: int, seconds: float, cycles: int, disk: Path, run: Path) -> list[Tick]:
     from bench import scripted
     from pimgr.api import Grid
     from pimgr.journal import Journal
@@ -120,8 +119,8 @@ async def _measured(parts: int, seconds: float, cycles: int, disk: Path, memory:
     world = World("bench")
     config = disk / "pimgr.toml"
     config.write_text(_config(parts), encoding="utf-8")
-    journal = await Journal.open(disk, memory)
-    supervisor = Supervisor(Options(config=config, state=disk, run=memory, extra={"scripted": scripted}), journal)
+    journal = await Journal.open(disk, run)
+    supervisor = Supervisor(Options(config=config, state=disk, run=run, extra={"scripted": scripted}), journal)
     await supervisor.prepare()
     seen = _instrument(supervisor)
     running = asyncio.create_task(supervisor.run())
@@ -188,8 +187,8 @@ def _instrument(supervisor: Any) -> list[Tick]:
 def main() -> None:
     """Measure, and print."""
     parts, seconds, cycles = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
-    with folder("tick") as disk, tempfile.TemporaryDirectory(prefix="pimgr-bench-") as memory:
-        seen = asyncio.run(_measured(parts, seconds, cycles, disk, Path(memory)))
+    with folder("tick") as disk, memory() as run:
+        seen = asyncio.run(_measured(parts, seconds, cycles, disk, run))
     print(json.dumps([asdict(each) for each in seen]))
 
 

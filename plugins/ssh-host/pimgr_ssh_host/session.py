@@ -239,12 +239,16 @@ class Session:
 
 
 def _drain(channel: paramiko.Channel, out: bytearray, err: bytearray) -> None:
-    """Take what has come, or wait for it a little; past `_MOST_OUTPUT` it is thrown away."""
-    with contextlib.suppress(TimeoutError):
+    """Take what has come, or wait for it a little; past `_MOST_OUTPUT` it is thrown away.
+
+    Taking also sends (it makes room for more), and fails where the line just ended; the channel closes then.
+    """
+    data = b""
+    with contextlib.suppress(TimeoutError, EOFError, paramiko.SSHException, OSError):
         data = channel.recv(_MOST_OUTPUT)
         out += data[: _MOST_OUTPUT - len(out)]
-        if not data:
-            channel.status_event.wait(0.05)
+    if not data:
+        channel.status_event.wait(0.05)
     while channel.recv_stderr_ready():
         err += channel.recv_stderr(_MOST_OUTPUT)[: _MOST_OUTPUT - len(err)]
 

@@ -118,7 +118,7 @@ class ConnectionTask:
 
     def look(self, parts: set[str]) -> None:
         """Read these parts soon."""
-        if self.schedule.hurry({p for p in parts if p in self.schedule.parts}):
+        if self.schedule.hurry(parts & self.schedule.parts):
             self._wake.set()
 
     def nudge(self) -> None:

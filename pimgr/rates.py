@@ -50,15 +50,13 @@ class Schedule:
     mono_s: Callable[[], float]
     floor_s: float = 1.0
     quick: bool = False
+    parts: frozenset[str] = field(init=False)
     _turns: dict[Slot, _Turn] = field(init=False)
 
     def __post_init__(self) -> None:
         now = self.mono_s()
         self._turns = {slot: _Turn(every, now) for slot, every in self.slots.items()}
-
-    @property
-    def parts(self) -> set[str]:
-        return {part for part, _ in self.slots}
+        self.parts = frozenset(part for part, _ in self.slots)
 
     def readable(self, part: str) -> list[Capability]:
         """What can be read back after a request to this part."""

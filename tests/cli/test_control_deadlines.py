@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 from pathlib import Path
@@ -58,3 +59,24 @@ def test_a_client_that_does_not_read_is_hung_up_on(tmp_path: Path, monkeypatch: 
             await asyncio.wait({serving})
 
     asyncio.run(main())
+
+
+def test_an_answer_without_end_is_not_collected(tmp_path: Path) -> None:
+    sent = 0
+
+    def babble(server: socket.socket) -> None:
+        nonlocal sent
+        line, _ = server.accept()
+        with line, contextlib.suppress(OSError):
+            while sent < 20_000_000:
+                sent += line.send(b"x" * 65536)
+
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / control.NAME))
+        server.listen()
+        babbling = threading.Thread(target=babble, args=(server,), daemon=True)
+        babbling.start()
+        with pytest.raises(NotRunning, match="no answer that makes sense"):
+            ask(tmp_path, Request(do="reload"), timeout_s=5.0)
+        babbling.join(5.0)
+        assert 0 < sent < 5_000_000

@@ -24,3 +24,7 @@ def test_of_a_text_without_end_only_the_beginning_is_looked_at() -> None:
 
 def test_of_many_lines_without_end_only_the_first_ones_are_looked_at() -> None:
     assert safe_lines(Endless("line\n" * 100_000)).count("\n") == 20_000 // len("line\n")
+
+
+def test_a_text_that_grows_by_its_escapes_has_the_same_end() -> None:
+    assert len(safe("\x1b" * (LIMIT - 1))) == LIMIT

@@ -1,9 +1,12 @@
-"""A part that changes hands, or is on its way back: what is written of it then, and that it is looked at."""
+"""A part that changes hands, or is on its way back, and a charge that arrives late: what is written of them then."""
 
 from __future__ import annotations
 
+from pimgr.api import SiteReading
 from pimgr.policy.model import ClaimStatus
+from pimgr.units import Percent
 from tests.policy.desk import Desk
+from tests.policy.world import GATEWAY
 
 
 def test_a_part_that_is_taken_already_belongs_to_the_new_outage_and_is_owed_no_more():
@@ -43,3 +46,11 @@ def test_a_part_on_its_way_back_is_looked_at_until_it_was_seen_given_back():
     assert desk.claim("pump").status is ClaimStatus.RETURNING
     desk.t = 1011
     assert "pump" in desk.tick().look
+
+
+def test_a_charge_that_arrives_late_does_not_replace_one_that_was_measured_after_it():
+    desk = Desk()
+    desk.charged(40)
+    assert desk.tick(1000).charge == 40
+    desk.site = SiteReading(at=desk.instant(990), source=GATEWAY, charge=Percent(70))
+    assert desk.tick(1001).charge == 40

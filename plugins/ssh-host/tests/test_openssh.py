@@ -185,7 +185,9 @@ def test_a_command_that_leaves_a_child_on_the_line_has_ended_when_it_says_so(ssh
 def test_a_command_may_take_longer_than_connecting(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pimgr_ssh_host.session._CONNECT_S", 0.5)
     command = sshd.script("slow", "sleep 1")
+    began = time.monotonic()
     sshd.call(lambda host: host.shut_down(None), shutdown_command=command)
+    assert time.monotonic() - began >= 1.0, "it was heard to its end"
 
 
 @pytest.mark.parametrize(

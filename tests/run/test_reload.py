@@ -134,18 +134,77 @@ def test_a_reload_disturbs_no_connection_that_did_not_change(tmp_path: Path) -> 
     virtually(main())
 
 
-def test_two_reloads_at_once_come_one_after_the_other(tmp_path: Path) -> None:
+def test_what_the_device_of_before_said_does_not_hold_for_the_one_that_is_called_so_now(tmp_path: Path) -> None:
     async def main() -> None:
-        odd = Odd()
-        box = Box(tmp_path, plugins={"odd": plugin(odd.type(floor_s=0.1))})
-        box.write(config("WORLD"))
+        there = [True]
+
+        async def read(context: Context) -> LoadReading:
+            if not there:
+                raise api.Unreachable("well", "a reading", "no answer")
+            return LoadReading(at=context.now(), source="well", on=True)
+
+        odd = Odd(read=read)
+        box = Box(tmp_path, plugins={"port": plugin(odd.type(name="port.plug", config=Port, floor_s=0.1))})
+        tiers = TIERS.replace('"pump", ', '"pump", "well", ')
+        box.write(config("WORLD", table("well", "port.plug", port=1), tiers=tiers))
         async with box.on():
-            box.write(config("WORLD", table("well", "odd.plug")))
+            await asyncio.sleep(10.0)
+            there.clear()
+            box.write(config("WORLD", table("well", "port.plug", port=2), tiers=tiers))
+            assert (await box.reload()).ok
+            await box.outage()
+            await asyncio.sleep(30.0)
+            assert "well" not in box.claims(), "how the new one stood before was never read"
+
+    virtually(main())
+
+
+def test_a_request_that_comes_while_its_connection_is_being_changed_is_answered_at_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        state = {"on": True}
+
+        async def read(context: Context) -> LoadReading:
+            return LoadReading(at=context.now(), source="well", on=state["on"])
+
+        async def switch(_context: Context, on: bool) -> None:
+            state["on"] = on
+
+        async def closing(_context: Context) -> None:
+            await asyncio.sleep(1.9)
+
+        odd = Odd(read=read, switch=switch, closing=closing)
+        box = Box(tmp_path, plugins={"port": plugin(odd.type(name="port.plug", config=Port, floor_s=0.1))})
+        tiers = TIERS.replace('"pump", ', '"pump", "well", ')
+        grid = 'sources = ["gateway"]\nconfirm = "0s"'
+        box.write(config("WORLD", table("well", "port.plug", port=1), tiers=tiers, grid=grid))
+        async with box.on():
+            await asyncio.sleep(10.1)
+            box.write(config("WORLD", table("well", "port.plug", port=2), tiers=tiers, grid=grid))
+            box.world.set_grid(Grid.DOWN)
+            assert (await box.reload()).ok
+            assert "well" in box.claims()
+            claim = next(c for c in box.supervisor.loop.state.claims if c.part == "well")
+            assert claim.progress.accepted is not None, "it knows that nobody was asked"
+            await box.until(lambda: box.taken("well"), 30.0)
+
+    virtually(main())
+
+
+def test_several_reloads_at_once_come_one_after_the_other(tmp_path: Path) -> None:
+    async def main() -> None:
+        async def closing(_context: Context) -> None:
+            await asyncio.sleep(1.0)
+
+        odd = Odd(closing=closing)
+        box = Box(tmp_path, plugins={"port": plugin(odd.type(name="port.plug", config=Port, floor_s=0.1))})
+        box.write(config("WORLD", table("well", "port.plug", port=1)))
+        async with box.on():
+            await asyncio.sleep(10.0)
+            box.write(config("WORLD", table("well", "port.plug", port=2)))
             replies = await asyncio.gather(*(box.reload() for _ in range(5)))
             assert all(reply.ok for reply in replies)
             await asyncio.sleep(10.0)
-            assert odd.opens == 1
-            assert len([c for c in box.view().connections if c.id == "well"]) == 1
+            assert (odd.opens, odd.closes) == (2, 1), "closed and opened by the first, left alone by the others"
 
     virtually(main())
 

@@ -265,9 +265,10 @@ def test_a_refused_password_is_told_and_keeps_nothing_from_protecting(tmp_path: 
 
 def test_one_mailbox_that_is_gone_keeps_nothing_from_the_other(tmp_path: Path) -> None:
     async def main() -> None:
-        dead = Odd()
+        dead, tries = Odd(), list[str]()
 
-        async def send(_context: Context, _message: Message) -> None:
+        async def send(_context: Context, message: Message) -> None:
+            tries.append(message.subject)
             raise Unreachable("post", "to be told", "no answer")
 
         box = Box(tmp_path, plugins={"odd": plugin(_notifier(dead, send))})
@@ -281,6 +282,8 @@ def test_one_mailbox_that_is_gone_keeps_nothing_from_the_other(tmp_path: Path) -
             await asyncio.sleep(3600.0)
             assert len(box.mails()) == 4, "each once, though the other still waits"
             assert len(await box.journal.pending_mail()) == 4
+            assert set(tries) == {"The grid is down"}, "in order: the first one first"
+            assert 5 <= len(tries) <= 15, "ever more rarely"
 
     virtually(main())
 

@@ -73,9 +73,7 @@ def _tell(stored: StoredDecision, decision: Decision) -> list[str]:
     lines += [f"  {event.text}" for event in decision.events]
     lines += [f"  asked {_ask(action)}: {action.why}" for action in decision.actions]
     lines += [f"  mailed: {notice.subject}" for notice in decision.notices]
-    lines += [
-        f"  {r.part}: {r.status}, {r.why}" + (f"; {r.returns}" if r.returns else "") for r in decision.reasons
-    ]
+    lines += [f"  {r.part}: {r.status}, {r.why}" + (f"; {r.returns}" if r.returns else "") for r in decision.reasons]
     return lines
 
 

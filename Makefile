@@ -51,7 +51,8 @@ mutants: $(READY) ## remove each commit, read-back and deadline in turn: every r
 	$(BIN)/python tests/mutants/run.py $(MUTANTS)
 
 nightly: $(READY) ## what takes longer than CI may
-	$(BIN)/python -m pytest -m "slow or nightly" --timeout=7200 --durations=20 $(TESTS)
+	PIMGR_KILLS=2000 $(BIN)/python -m pytest -m "slow or nightly" --timeout=7200 --durations=20 $(TESTS)
+	$(BIN)/python tests/mutants/run.py --slow
 
 lock: $(READY) ## renew the hash-locked dependencies (KEEP=1: only add what is missing)
 	$(BIN)/python tools/lock.py $(if $(KEEP),--keep)

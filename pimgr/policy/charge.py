@@ -42,7 +42,7 @@ def _smooth(mark: ChargeMark | None, site: SiteReading) -> Watts | None:
 def present(state: State, battery: BatteryPolicy, now: Now) -> tuple[Percent | None, bool]:
     """The charge now, and whether it is an estimate. None: never measured, or too old outside an outage.
 
-    Estimate: last charge - elapsed x max(smoothed net load, assumed load) / capacity, with no help from the sun.
+    Estimate: last charge - time on battery x max(smoothed net load, assumed load) / capacity, with no help from the sun.
     After a restart of the box the elapsed time is what surely went by: a clock yet to be set empties no battery.
     """
     mark = state.memory.mark
@@ -53,16 +53,23 @@ def present(state: State, battery: BatteryPolicy, now: Now) -> tuple[Percent | N
     if state.phase is not Phase.OUTAGE:
         return None, False
     marks = (mark,) if state.estimate is None else (mark, state.estimate)
-    return min(_spent_since(m, battery, now) for m in marks), True
+    return min(_left(m, _on_battery_s(m, state.outage_since, now), battery) for m in marks), True
 
 
-def _spent_since(mark: ChargeMark, battery: BatteryPolicy, now: Now) -> Percent:
-    load = max(mark.net_load_w or 0.0, battery.assumed_load)
+def _on_battery_s(mark: ChargeMark, outage_since: Instant | None, now: Now) -> float:
+    """Seconds since the mark in which the battery carried the house: before the outage, the grid did."""
     elapsed_s = surely_since(mark.at, now)
     if now.wall_trusted and mark.wall_trusted:
         elapsed_s = max(elapsed_s, now.since(mark.at))
-    spent = elapsed_s / 3600.0 * load / battery.capacity * 100.0
-    return Percent(max(0.0, mark.charge - spent))
+    if outage_since is None or outage_since.boot != mark.at.boot:
+        return elapsed_s
+    on_grid_s = outage_since.since(mark.at)
+    return min(elapsed_s, max(surely_since(outage_since, now), elapsed_s - on_grid_s)) if on_grid_s else elapsed_s
+
+
+def _left(mark: ChargeMark, elapsed_s: float, battery: BatteryPolicy) -> Percent:
+    load = max(mark.net_load_w or 0.0, battery.assumed_load)
+    return Percent(max(0.0, mark.charge - elapsed_s / 3600.0 * load / battery.capacity * 100.0))
 
 
 def note(state: State, percent: Percent | None, estimated: bool, now: Now) -> State:

@@ -210,3 +210,16 @@ def test_readings_without_a_charge_keep_the_last_one():
     desk.t = 1030
     desk.site = replace(desk.site, charge=None, at=desk.instant())
     assert desk.tick().charge == 80.0
+
+
+def test_a_charge_measured_days_before_the_outage_loses_nothing_for_those_days():
+    """The grid carried the house then: not knowing is no evidence that the battery is empty."""
+    desk = Desk(house(battery=BatteryPolicy(capacity=WattHours(10_000.0), assumed_load=Watts(1000.0))))
+    desk.t = 1000
+    desk.charged(90)
+    desk.tick(1000, "up")
+    days = 1000 + 3 * 86400
+    assert desk.tick(days, "down").charge == pytest.approx(90.0)
+    after = desk.tick(days + 3600)
+    assert after.charge == pytest.approx(80.0)
+    assert after.charge_estimated

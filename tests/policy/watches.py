@@ -106,14 +106,14 @@ class PersonsAreNotFought:
 
 
 class EstimatesOnlyFall:
-    """Without a new measurement in an outage, the charge to decide by never rises; by less than a point at a reboot."""
+    """Without a new measurement in one outage, the charge to decide by never rises; by less than a point at a reboot."""
 
     def __init__(self) -> None:
         self.last: tuple[object, float, str] | None = None
 
     def __call__(self, world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
-        mark, charge = decision.state.memory.mark, decision.charge
-        if mark is None or charge is None:
+        mark, charge = (decision.state.memory.mark, decision.state.episodes), decision.charge
+        if mark[0] is None or charge is None:
             return
         if self.last is not None and self.last[0] == mark:
             assert charge <= self.last[1] + (1e-9 if self.last[2] == now.boot else 1.0)

@@ -42,7 +42,7 @@ def _smooth(mark: ChargeMark | None, site: SiteReading) -> Watts | None:
 def present(state: State, battery: BatteryPolicy, now: Now) -> tuple[Percent | None, bool]:
     """The charge now, and whether it is an estimate. None: never measured, or too old outside an outage.
 
-    Estimate: last charge - time on battery x max(smoothed net load, assumed load) / capacity, with no help from the sun.
+    Estimate: last charge - time on battery x max(smoothed net load, assumed load) / capacity, without the sun.
     After a restart of the box the elapsed time is what surely went by: a clock yet to be set empties no battery.
     """
     mark = state.memory.mark

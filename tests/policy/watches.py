@@ -106,7 +106,7 @@ class PersonsAreNotFought:
 
 
 class EstimatesOnlyFall:
-    """Without a new measurement in one outage, the charge to decide by never rises; by less than a point at a reboot."""
+    """Without a new measurement in one outage, the charge to decide by never rises; at a reboot by under a point."""
 
     def __init__(self) -> None:
         self.last: tuple[object, float, str] | None = None

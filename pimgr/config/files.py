@@ -121,7 +121,9 @@ def load_or_last_valid(path: Path, state_dir: Path, plugins: Plugins) -> tuple[H
     for candidate, found in parsed:
         if found.house is not None and found.plugins_only:
             lost = ", ".join(sorted(one.id for one in found.house.unavailable))
-            return found.house, f"{candidate} runs without {lost}, and the rest protects.\n\n{errors}"
+            blind = "outages are NOT seen until this is mended"
+            rest = "the rest protects" if found.house.grid_sources else blind
+            return found.house, f"{candidate} runs without {lost}, and {rest}.\n\n{errors}"
     if errors is None:
         raise AssertionError("a file was neither valid nor in error")
     raise errors

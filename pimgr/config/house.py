@@ -233,7 +233,20 @@ class _Reading:
         if meters is None:
             every = parts.all(METER)
             meters = tuple(sorted(every, key=lambda part: sources.index(part) if part in sources else len(sources)))
-        return BatteryPolicy(capacity=WattHours(capacity), assumed_load=Watts(load)), meters, poll_s
+        stale_s = max(usual.stale_after_s, 3.0 * self._meter_poll_s(meters, poll_s))
+        battery = BatteryPolicy(capacity=WattHours(capacity), assumed_load=Watts(load), stale_after_s=stale_s)
+        return battery, meters, poll_s
+
+    def _meter_poll_s(self, meters: tuple[str, ...], poll_s: float) -> float:
+        """How often the first meter is read: its device type may know better than the config."""
+        if not meters:
+            return poll_s
+        kind = self._type(meters[0])
+        return rates.poll_s(
+            Capability.SITE_METER,
+            {**({} if kind.cloud else {Capability.SITE_METER: poll_s}), **kind.poll_s},
+            kind.cloud,
+        )
 
     def _type(self, part: str) -> DeviceType[object]:  # type: ignore[type-var]
         return self.plugins.types[self.connections.good[part.partition("/")[0]].type]

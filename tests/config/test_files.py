@@ -67,6 +67,15 @@ def test_where_only_a_plugin_is_missing_the_rest_protects(path: Path) -> None:
     assert not (path.parent / "state" / config.LAST_VALID).exists()
 
 
+def test_where_no_grid_source_is_left_nobody_is_told_that_the_rest_protects(path: Path) -> None:
+    path.write_text(changed(("acme.gateway", "zwave.gateway"), ("acme.cloud", "zwave.cloud")))
+    house, problem = _start(path)
+    assert house.grid_sources == ()
+    assert problem is not None
+    assert "outages are NOT seen until this is mended" in problem
+    assert "protects" not in problem
+
+
 def test_a_last_valid_config_whose_plugin_broke_still_protects_with_the_rest(path: Path) -> None:
     config.keep_valid(WITHOUT_A_PLUGIN, path.parent / "state")
     path.write_text(BAD)

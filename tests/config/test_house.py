@@ -63,6 +63,14 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert house.notifiers == ("mail",)
 
 
+@pytest.mark.parametrize(
+    ("poll", "meter", "stale_s"), [("10s", "gateway", 60.0), ("2min", "gateway", 360.0), ("10s", "cloud", 900.0)]
+)
+def test_an_estimate_begins_no_sooner_than_after_three_missed_readings(poll: str, meter: str, stale_s: float) -> None:
+    text = changed(('meters = ["gateway"]', f'meters = ["{meter}"]\npoll = "{poll}"'))
+    assert _parse(text).policy.battery.stale_after_s == stale_s
+
+
 def test_meters_follow_the_order_of_the_grid_sources() -> None:
     text = changed(('meters = ["gateway"]\n', ""), ('["gateway", "cloud"]', '["cloud", "gateway"]'))
     assert _parse(text).meters == ("cloud", "gateway")

@@ -8,7 +8,7 @@ from math import isfinite
 
 import msgspec
 
-from pimgr.api import Grid, GridReading, HostReading, LoadReading, Reading, SiteReading, replace
+from pimgr.api import Grid, GridReading, HostReading, Instant, LoadReading, Reading, SiteReading, replace
 from pimgr.clock import Clock
 from pimgr.policy.model import PartView
 from pimgr.units import finite_and_in_range
@@ -30,6 +30,8 @@ FUTURE_S = 2.0
 SITE_FRESH_S = 60.0
 SITE_FRESH_CLOUD_S = 900.0
 CLOUD_GAP_S = 900.0
+UNSEEN_S = 180.0
+"""Without a known answer for this long, the grid can't be seen. Sources of a cloud may be silent for their gap."""
 RAW_LENGTH = 100
 """Longest words of a gateway, or boot id, that are kept: they go into the journal and before people's eyes."""
 
@@ -76,6 +78,8 @@ class Board:
     _views: dict[str, PartView] = field(default_factory=dict)
     _grid: dict[str, GridReading] = field(default_factory=dict)
     _grid_new: list[GridReading] = field(default_factory=list)
+    _grid_known: dict[str, Instant] = field(default_factory=dict)
+    _grid_asked: dict[str, Instant] = field(default_factory=dict)
     _site: dict[str, SiteReading] = field(default_factory=dict)
 
     def put(self, part: str, reading: Reading) -> str:
@@ -92,14 +96,19 @@ class Board:
             case SiteReading():
                 self._site[part] = replace(known, source=part)
             case LoadReading() | HostReading():
-                steady = self._views[part].steady_since if part in self._views else None
-                self._views[part] = PartView(reading=replace(known, source=part), steady_since=steady or known.at)
+                before = self._views.get(part, PartView())
+                boot = known.boot_id if isinstance(known, HostReading) and known.up else None
+                self._views[part] = PartView(
+                    reading=replace(known, source=part),
+                    steady_since=before.steady_since or known.at,
+                    last_boot=boot or before.last_boot,
+                )
         return ""
 
     def fail(self, part: str, fault: str) -> None:
         """The last read of this part gave nothing: whatever it was, it may have changed unseen since."""
-        known = self._views.get(part)
-        self._views[part] = PartView(reading=known.reading if known else None, fault=fault)
+        known = self._views.get(part, PartView())
+        self._views[part] = replace(known, steady_since=None, fault=fault)
 
     def fail_grid(self, source: str) -> None:
         """This grid source did not answer: the next one in the chain is believed at once."""
@@ -119,6 +128,8 @@ class Board:
 
     def _put_grid(self, part: str, reading: GridReading) -> None:
         self._grid[part] = reading
+        if reading.grid is not Grid.UNKNOWN:
+            self._grid_known[part] = reading.at
         if self._best_grid() == part:
             self._grid_new.append(reading)
 
@@ -128,6 +139,14 @@ class Board:
         lately = [s for s, gap in self.grid_gap_s.items() if s in self._grid and now.since(self._grid[s].at) <= gap]
         knowing = [s for s in lately if self._grid[s].grid is not Grid.UNKNOWN or self._grid[s].passing]
         return next(iter(knowing or lately), None)
+
+    def grid_seen(self) -> bool | None:
+        """Whether any source told lately how the grid is; None while a source may still give its first answer."""
+        now, known = self.clock.now(), self._grid_known
+        asked = [self._grid_asked.setdefault(source, now.instant) for source in self.grid_gap_s or ("",)]
+        if any(s in known and now.since(known[s]) <= max(UNSEEN_S, gap) for s, gap in self.grid_gap_s.items()):
+            return True
+        return None if any(now.since(since) <= UNSEEN_S for since in asked) else False
 
     def take_grid(self) -> tuple[GridReading, ...]:
         """The grid readings that came since the last call, of the source believed at the time."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from pimgr.api import Deadlines, DeviceError, Message, replace
+from pimgr.api import Deadlines, DeviceError, Message, Refused, replace
 from pimgr.clock import Clock
 from pimgr.connections import ConnectionTask, Request
 from pimgr.journal import Journal, OutboxMessage
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 RETRY_S = (30.0, 60.0, 300.0, 900.0, 1800.0)
 """Pauses after failures. Something new in the outbox is worth another try after the first of them."""
 IDLE_S = 60.0
+REFUSALS = 3
+"""A message that was refused so often lets the following ones pass, and is offered again ever more rarely."""
 
 
 @dataclass
@@ -54,11 +56,13 @@ class Mailer:
         self._wake = asyncio.Event()
         self._backoffs: dict[str, _Backoff] = {}
         self._taken: set[tuple[str, str]] = set()
+        self._refusals: dict[tuple[str, str], _Backoff] = {}
 
     def nudge(self, *, afresh: bool = False) -> None:
         """Something new may be in the outbox. `afresh`: the config changed, so what failed may work now."""
         if afresh:
             self._backoffs.clear()
+            self._refusals.clear()
         for backoff in self._backoffs.values():
             backoff.news = True
         self._wake.set()
@@ -88,20 +92,36 @@ class Mailer:
         return self._backoffs.setdefault(notifier, _Backoff())
 
     async def _deliver(self, notifier: str) -> None:
-        """Send everything that waits, oldest first; stops at the first that isn't taken, so that the order is kept."""
+        """Send everything that waits, oldest first; stops at the first that isn't taken, so that the order is kept.
+
+        What is refused again and again is passed over: the others may be taken.
+        """
         for mail in await self.journal.pending_mail():
-            if (mail.key, notifier) in self._taken:
+            if (mail.key, notifier) in self._taken or self._passed_over(mail, notifier):
                 continue
             backoff = self._backoff(notifier)
             backoff.tried_s, backoff.news = self.clock.now().mono_s, False
             error = await self._send(notifier, mail.message)
             if error is not None:
-                backoff.failures += 1
                 await self._failed(mail, error)
+                if isinstance(error, Refused) and self._refused(mail, notifier):
+                    continue
+                backoff.failures += 1
                 return
             backoff.failures = 0
             self._taken.add((mail.key, notifier))
             await self._tick_off(mail)
+
+    def _passed_over(self, mail: OutboxMessage, notifier: str) -> bool:
+        refusals = self._refusals.get((mail.key, notifier), _Backoff())
+        return refusals.failures >= REFUSALS and refusals.due_s > self.clock.now().mono_s
+
+    def _refused(self, mail: OutboxMessage, notifier: str) -> bool:
+        """Count it; whether it was refused so often that it no longer holds up the others."""
+        refusals = self._refusals.setdefault((mail.key, notifier), _Backoff())
+        refusals.failures += 1
+        refusals.tried_s = self.clock.now().mono_s
+        return refusals.failures >= REFUSALS
 
     async def _failed(self, mail: OutboxMessage, error: DeviceError) -> None:
         fact = safe(str(error))
@@ -115,6 +135,7 @@ class Mailer:
         if notifiers is not None and all((mail.key, notifier) in self._taken for notifier in notifiers):
             await self.journal.mail_done(mail.key, self.clock.now().instant)
             self._taken = {t for t in self._taken if t[0] != mail.key}
+            self._refusals = {t: r for t, r in self._refusals.items() if t[0] != mail.key}
 
     async def _send(self, notifier: str, message: Message) -> DeviceError | None:
         task = self.tasks.get(notifier)

@@ -242,6 +242,7 @@ class Supervisor:
             log.info("mail: %s", safe(notice.subject))
         self._measure(inputs)
         self.worries.look_at_disk()
+        self.worries.look_at_grid(self.board.grid_seen(), self.config.grid_sources, self.fleet.lines())
         self.worries.listen(inputs.grid)
         view = compose(self, now, inputs, decision)
         self.shown.publish(view)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from pimgr.api import Grid, GridReading, Severity
@@ -15,6 +15,7 @@ from pimgr.clock import Clock
 from pimgr.errands import Errands
 from pimgr.journal import Journal, NotStored
 from pimgr.policy.model import Notice
+from pimgr.snapshot import ConnectionLine
 from pimgr.text import safe, safe_lines
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ AREA = "pimgr itself"
 MAX_WORDS = 50
 """Unknown words of gateways that are mailed in all; a gateway that talks noise must not fill the mailbox."""
 DISK = "journal"
+UNSEEN = "grid"
 
 Worry = tuple[str, str]
 """Subject and text."""
@@ -52,7 +54,7 @@ class Worries:
         self.shown[key] = f"{subject}: {text}"
         if news:
             self._told[key] = [subject, marked]
-            self._mail(key, Severity.WARNING, subject, text)
+            self._mail(key, Severity.CRITICAL if key == UNSEEN else Severity.WARNING, subject, text)
 
     def note(self, key: str, subject: str, text: str) -> None:
         """Something happened that a person should know: shown until the next start, and mailed."""
@@ -78,7 +80,7 @@ class Worries:
 
     def settled(self) -> None:
         """The start is over: whatever wasn't told again since, is over."""
-        for key in [k for k in self._told if k not in self.shown]:
+        for key in [k for k in self._told if k not in self.shown and k != UNSEEN]:  # the grid has yet to be asked
             self.over(key)
 
     # ------------------------------------------------------------------------------------------- what is looked at
@@ -90,6 +92,17 @@ class Worries:
         elif DISK in self.shown:
             self.exactly("store ", {})
             self.over(DISK)
+
+    def look_at_grid(self, seen: bool | None, sources: Iterable[str], lines: Iterable[ConnectionLine]) -> None:
+        """Whether outages are noticed at all; called after each decision with what `Board.grid_seen` tells."""
+        if seen and (UNSEEN in self.shown or UNSEEN in self._told):
+            self.over(UNSEEN)
+        if seen is not False:
+            return
+        by_id = {line.id: line for line in lines}
+        reasons = [f"{source}: {_reason(by_id.get(source.partition('/')[0]))}" for source in sources]
+        listed = "\n".join(reasons or ["no grid source is left in the config that runs"])
+        self.tell(UNSEEN, "The grid can't be seen", f"Outages are NOT noticed until a grid source answers.\n{listed}")
 
     def not_stored(self, connection: str, key: str) -> None:
         """A value that must outlive a restart is in memory only."""
@@ -124,3 +137,10 @@ class Worries:
         self._mailed()
         with suppress(NotStored):  # the disk's trouble is told by itself; the values go in when it is well
             await self._store.put("memory", {"told": self._told, "words": self._words, "count": self._count})
+
+
+def _reason(line: ConnectionLine | None) -> str:
+    """Why a grid source tells nothing."""
+    if line is None:
+        return "it is not running"
+    return line.reason or ("it gave no answer yet" if line.health == "waiting" else "it doesn't say whether it is up")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pimgr.api import Capability, Context, Grid, LoadReading, Message, Unreachable, hookimpl
+from pimgr.api import Capability, Context, Grid, LoadReading, Message, Refused, Severity, Unreachable, hookimpl
 from pimgr.journal import read_state
 from pimgr.stall import Hang, remember
 from pimgr.testing import Fault
@@ -288,6 +288,36 @@ def test_one_mailbox_that_is_gone_keeps_nothing_from_the_other(tmp_path: Path) -
     virtually(main())
 
 
+def test_a_message_that_is_refused_again_and_again_holds_up_no_other(tmp_path: Path) -> None:
+    async def main() -> None:
+        tries, taken, picky = list[str](), list[str](), [True]
+
+        async def send(_context: Context, message: Message) -> None:
+            tries.append(message.subject)
+            if picky and message.subject == "The grid is down":
+                raise Refused("post", "to be told", "no such recipient")
+            taken.append(message.subject.split(":")[0])
+
+        box = Box(tmp_path, plugins={"odd": plugin(_notifier(Odd(), send))})
+        box.write(config("WORLD", table("post", "odd.post"), mail=False))
+        async with box.on():
+            await box.outage()
+            box.world.set_charge(40.0)
+            await box.until(lambda: tries.count("The grid is down") == 2, 60.0)
+            assert taken == [], "it may be taken the next time, and the order is kept"
+            await box.until(lambda: taken == ["Battery at 40 %"], 400.0)
+            assert tries.count("The grid is down") == 3
+            box.world.set_grid(Grid.UP)
+            await box.until(lambda: taken[1:] == ["The grid is back", "Everything was given back"], 500.0)
+            await asyncio.sleep(7200.0)
+            assert 5 <= tries.count("The grid is down") <= 12, "offered again, ever more rarely"
+            assert len(taken) == 3
+            picky.clear()
+            await box.until(lambda: taken[3:] == ["The grid is down"], 2000.0)
+
+    virtually(main())
+
+
 def test_mail_waits_while_the_plugin_that_carries_it_is_broken(tmp_path: Path) -> None:
     async def main() -> None:
         box = Box(tmp_path, plugins={"odd": _raising_hook()})
@@ -315,3 +345,40 @@ def _notifier(odd: Odd, send: Any) -> Any:
         yield SimpleNamespace(parts={"": Part(context)})
 
     return odd.type(name="odd.post", provides=lambda _config: {"": frozenset({Capability.NOTIFIER})}, open=opens)
+
+
+# -------------------------------------------------------------------------------------------------------------- grid
+
+
+def test_a_grid_that_nobody_hears_is_told_after_three_minutes_and_once_each_way(tmp_path: Path) -> None:
+    async def main() -> None:
+        box = Box(tmp_path)
+        async with box.on():
+            box.world.fault("gateway", Fault.UNREACHABLE)
+            await asyncio.sleep(170.0)
+            assert box.trouble() == ""
+            await box.until(lambda: "The grid can't be seen" in box.trouble(), 30.0)
+            assert "NOT noticed" in box.trouble()
+            assert "gateway: " in box.trouble()
+            await asyncio.sleep(600.0)
+        async with box.on():
+            await asyncio.sleep(300.0)
+            assert box.mails() == ["The grid can't be seen"], "once, also across a restart"
+            assert box.world.messages()[0].severity is Severity.CRITICAL
+            box.world.fault("gateway", Fault.NONE)
+            await box.until(lambda: "Over: The grid can't be seen" in box.mails(), 400.0)
+            assert box.trouble() == ""
+
+    virtually(main())
+
+
+def test_a_grid_that_never_answered_since_the_start_is_told_after_three_minutes(tmp_path: Path) -> None:
+    async def main() -> None:
+        box = Box(tmp_path)
+        box.world.fault("gateway", Fault.UNREACHABLE)
+        async with box.on():
+            await asyncio.sleep(170.0)
+            assert box.trouble() == ""
+            await box.until(lambda: "The grid can't be seen" in box.mails(), 60.0)
+
+    virtually(main())

@@ -60,7 +60,7 @@ def compose(source: Source, now: Now, inputs: Inputs, decision: Decision) -> Sna
         at=now.instant,
         pid=os.getpid(),
         seq=source.journal.seq,
-        headline=headline(state, decision.charge, decision.charge_estimated),
+        headline=headline(decision, source.config.policy, now),
         phase=state.phase,
         grid=state.memory.grid,
         grid_raw=state.memory.grid_raw,

@@ -6,9 +6,8 @@ giving back. Whatever it asks for is in the decision, and so in the journal, bef
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pimgr.api import Now, replace
+from pimgr.policy import telling
 from pimgr.policy.model import (
     Aspect,
     Claim,
@@ -21,14 +20,13 @@ from pimgr.policy.model import (
     Progress,
     Skip,
     State,
-    Switch,
     Value,
 )
 from pimgr.policy.outage import Want
-from pimgr.policy.turn import Turn, fits, value_of, word
+from pimgr.policy.turn import Key, Turn, fits, value_of, word
 from pimgr.policy.verdict import Verdict, fresh_reading, in_flight, left_alone, may_ask_again
 
-Key = tuple[str, Aspect]
+WARN_AFTER_S = 120.0
 
 
 class Ledger:
@@ -81,7 +79,8 @@ class Ledger:
         for key in [k for k in self.claims if k[0] == part]:
             claim = self.claims.pop(key)
             self.turn.tell(f"{part}: written off, it stays as it is", part, "forgotten")
-            self._leave_alone(claim, "you told pimgr to forget it")
+            why = "you told pimgr to forget it"
+            self.hands_off.append(HandsOff(part, claim.aspect, claim.episode, self.turn.now.instant, why))
         self.questions = tuple(q for q in self.questions if q.part != part)
 
     def _answer(self, part: str) -> None:
@@ -120,11 +119,14 @@ class Ledger:
         if reading is None:
             self.turn.look.add(want.part)
             return
-        found, skip = value_of(reading), Skip(want.part, want.aspect, want.episode)
+        found, skip = value_of(reading), self._skipped(want)
         if fits(found, want.value):
-            self._skip(want, skip, reading.at.mono_s)
+            if skip is None:
+                self._skip(want, reading.at.mono_s)
             return
-        if skip in self.skips and not self._enforced(want.part, want.aspect):
+        if skip is not None and _was_only_silent(found, skip):
+            self.skips.remove(skip)  # silent is not off: a host in its old boot was never off
+        elif skip is not None and not self._enforced(want.part, want.aspect):
             self._hand_over(want.part, want.aspect, want.episode, f"{want.part}: {_deed(found)}")
             return
         claim = Claim(
@@ -144,16 +146,19 @@ class Ledger:
         self.turn.tell(f"{want.part}: to be {word(want.value)}, because {want.why}", want.part, "taking")
         self.ask((want.part, want.aspect), claim, want.value, want.why)
 
-    def _skip(self, want: Want, skip: Skip, measured_s: float) -> None:
+    def _skipped(self, want: Want) -> Skip | None:
+        key = (want.part, want.aspect, want.episode)
+        return next((s for s in self.skips if (s.part, s.aspect, s.episode) == key), None)
+
+    def _skip(self, want: Want, measured_s: float) -> None:
         """Found as wanted. Noted only from a reading of this outage: an older one may be out of date."""
         began = self.state.outage_since
         same_boot = began is not None and began.boot == self.turn.now.boot
         if began and same_boot and measured_s < began.mono_s - self.turn.policy.timing.confirm_s:
             self.turn.look.add(want.part)
             return
-        if skip not in self.skips:
-            self.skips.append(skip)
-            self.turn.tell(f"{want.part}: is {word(want.value)} already, left as it is", want.part, "skip")
+        self.skips.append(Skip(want.part, want.aspect, want.episode, self.turn.view(want.part).last_boot))
+        self.turn.tell(f"{want.part}: is {word(want.value)} already, left as it is", want.part, "skip")
 
     def _hold(self, key: Key, claim: Claim, want: Want) -> None:
         self.claims[key] = claim
@@ -180,7 +185,6 @@ class Ledger:
             self._pursue_taking(key, claim, want)
 
     def _pursue_taking(self, key: Key, claim: Claim, want: Want) -> None:
-        self.claims[key] = claim
         match in_flight(self.turn, claim, claim.wanted):
             case Verdict.SEEN:
                 self.turn.tell(f"{claim.part}: {word(claim.wanted)}", claim.part, "taken")
@@ -190,9 +194,17 @@ class Ledger:
             case Verdict.OURS:
                 self._begin_anew(key, claim, want)
             case Verdict.NOT_YET if self._pressing() and may_ask_again(self.turn, claim, claim.wanted):
-                self.ask(key, claim, claim.wanted, want.why)
+                self.ask(key, self._warned(claim), claim.wanted, want.why)
             case _:
+                self.claims[key] = self._warned(claim)
                 self.turn.look.add(claim.part)
+
+    def _warned(self, claim: Claim) -> Claim:
+        """Tell somebody, once, of a part that could not be taken for two minutes."""
+        if not claim.warned and claim.progress.problem and self.turn.waited(claim.since, WARN_AFTER_S):
+            telling.stuck(self.turn, claim)
+            return replace(claim, warned=True)
+        return claim
 
     def _begin_anew(self, key: Key, claim: Claim, want: Want) -> None:
         """A host that we woke is up, and was thereby given back; the outage that came meanwhile takes it from there."""
@@ -266,8 +278,9 @@ class Ledger:
         self.turn.tell(f"{why}; left alone until this outage is over", part, "person")
         self.hands_off.append(HandsOff(part, aspect, episode, self.turn.now.instant, why))
 
-    def _leave_alone(self, claim: Claim, why: str) -> None:
-        self.hands_off.append(HandsOff(claim.part, claim.aspect, claim.episode, self.turn.now.instant, why))
+
+def _was_only_silent(found: Value, skip: Skip) -> bool:
+    return isinstance(found, HostPower) and found.boot_id is not None and found.boot_id == skip.boot
 
 
 def _deed(found: Value) -> str:
@@ -284,11 +297,3 @@ def resume(state: State, now: Now) -> State:
         for c in state.claims
     )
     return replace(state, claims=claims)
-
-
-def default_target(claim: Claim, keeps: Mapping[str, Value]) -> Value:
-    """Where a part goes when nothing takes it: the standing target in force now, else as it was found."""
-    keep = keeps.get(claim.part)
-    if isinstance(keep, Switch) and claim.aspect is Aspect.SWITCH:
-        return keep
-    return claim.before

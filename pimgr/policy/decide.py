@@ -31,8 +31,8 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
 
     telling.all_given_back(turn, before, state)
     telling.reasons(turn, state, wants)
-    if state.phase is Phase.SUSPECT and before.phase is Phase.NORMAL:
-        turn.look.update(outage.candidates(policy))
+    if state.phase is Phase.SUSPECT:
+        turn.look.update(part for part in outage.candidates(policy) if not turn.read_since(part, state.moved_at))
     return Decision(
         state=state,
         actions=tuple(turn.actions),

@@ -8,9 +8,10 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from pimgr.api import HostReading, Severity, replace
-from pimgr.policy.claims import Key, Ledger, default_target
+from pimgr.policy.claims import Ledger
+from pimgr.policy.keeps import default_target
 from pimgr.policy.model import Claim, ClaimStatus, HostPower, Phase, Progress, Value
-from pimgr.policy.turn import Turn, fits, measured_after, value_of, word
+from pimgr.policy.turn import Key, Turn, fits, measured_after, value_of, word
 from pimgr.policy.verdict import Verdict, fresh_reading, going_down, in_flight, may_ask_again
 
 
@@ -113,9 +114,9 @@ def _nag(ledger: Ledger, key: Key) -> None:
     turn.mail(
         f"owed-{claim.id}-{claim.nags + 1}",
         Severity.WARNING,
-        f"{claim.part} could not be given back yet",
+        f"{turn.names([claim.part])} could not be given back yet",
         [
-            f"pimgr took {claim.part} ({claim.rule}) and owes it back: it was {found}.",
+            f"pimgr took {turn.names([claim.part])} ({claim.rule}) and owes it back: it was {found}.",
             f"The trouble: {problem}.",
             f"pimgr goes on trying. {cure}, or write it off with: pimgr forget {claim.part}",
         ],

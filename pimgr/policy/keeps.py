@@ -6,10 +6,11 @@ the target in the config changes, or until the next outage gave it back.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pimgr.api import replace
-from pimgr.policy.claims import Key
-from pimgr.policy.model import Kept, Phase, Policy, Progress, StandingTarget, State, Switch
-from pimgr.policy.turn import Turn, aspect_of, fits, measured_after, value_of, word
+from pimgr.policy.model import Aspect, Claim, Kept, Phase, Policy, Progress, StandingTarget, State, Switch, Value
+from pimgr.policy.turn import Key, Turn, aspect_of, fits, measured_after, value_of, word
 from pimgr.policy.verdict import IN_FLIGHT_S, RETRY_S
 
 
@@ -68,3 +69,11 @@ def _hear(turn: Turn, record: Kept) -> Kept:
 def _patience(record: Kept) -> float:
     wait = RETRY_S[min(max(record.progress.tries, 1), len(RETRY_S)) - 1]
     return max(IN_FLIGHT_S, wait) if record.progress.accepted is None else wait
+
+
+def default_target(claim: Claim, keeps: Mapping[str, Value]) -> Value:
+    """Where a part goes when nothing takes it: the standing target in force now, else as it was found."""
+    keep = keeps.get(claim.part)
+    if isinstance(keep, Switch) and claim.aspect is Aspect.SWITCH:
+        return keep
+    return claim.before

@@ -55,7 +55,7 @@ class Origin(Frozen):
 
 
 class PartPolicy(Frozen, kw_only=True):
-    """What the config says of one part. `fresh_s`: a reading no older than this may be acted on; `title`: for mails."""
+    """`fresh_s`: a reading no older may be acted on; `witness`: while this part answers, a silent host is off."""
 
     aspect: Aspect
     origin: Origin
@@ -63,7 +63,6 @@ class PartPolicy(Frozen, kw_only=True):
     fresh_s: float = 60.0
     enforce: bool = False
     witness: str | None = None
-    """A part on the same network path: while it answers, a silent host is off and not merely cut off."""
 
 
 class Tier(Frozen, kw_only=True):
@@ -145,7 +144,7 @@ class Claim(Frozen, kw_only=True):
     """Something pimgr took from the house, and owes back until it was seen given back.
 
     `before` was read at `before_at`, never assumed. `since`: when `status` last changed. `sent_at`: the last request to
-    take it, which may still have its effect; `woken_at`: the last request to start a host. `nags`: mails about it.
+    take it, which may still have its effect; `woken_at`: the last request to start a host. `nags`, `warned`: mails.
     """
 
     id: int
@@ -164,6 +163,7 @@ class Claim(Frozen, kw_only=True):
     reasserted_at: Instant | None = None
     owed_since: Instant | None = None
     nagged_at: Instant | None = None
+    warned: bool = False
     nags: int = 0
     sent_at: Instant | None = None
     woken_at: Instant | None = None
@@ -190,11 +190,12 @@ class HandsOff(Frozen):
 
 
 class Skip(Frozen):
-    """A part found as wanted when the episode reached it: never claimed, never restored."""
+    """A part found as wanted when the episode reached it: never restored. `boot`: a silent host's last one, if seen."""
 
     part: str
     aspect: Aspect
     episode: str
+    boot: str | None = None
 
 
 class Count(Frozen):
@@ -262,9 +263,10 @@ class State(Frozen, kw_only=True):
 
 
 class PartView(Frozen, kw_only=True):
-    """The board's view of a part. `steady_since`: since then every read answered; `fault`: why the last one didn't."""
+    """A part on the board. `steady_since`: all reads answered since; `fault`: the last one's; `last_boot`: a host's."""
 
     reading: LoadReading | HostReading | None = None
+    last_boot: str | None = None
     steady_since: Instant | None = None
     fault: str = ""
 

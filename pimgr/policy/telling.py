@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from pimgr.api import Severity
+from pimgr.api import Grid, Now, Severity
 from pimgr.policy import keeps, outage
-from pimgr.policy.claims import default_target
-from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, Reason, State, Tier
+from pimgr.policy.keeps import default_target
+from pimgr.policy.model import (
+    Aspect,
+    Claim,
+    ClaimStatus,
+    Decision,
+    HostPower,
+    Phase,
+    Policy,
+    Reason,
+    State,
+    Tier,
+)
 from pimgr.policy.outage import Want
 from pimgr.policy.phases import Move
-from pimgr.policy.turn import Turn, word
+from pimgr.policy.turn import Turn, fits, value_of, word
 from pimgr.units import Percent
 
-Key = tuple[str, Aspect]
+GRID_LOST_S = 60.0
+"""After this long without a word, or the longest silence that its source may keep, nobody knows the grid."""
 
 
 def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | None) -> None:
@@ -19,7 +31,7 @@ def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | No
     for move in made:
         turn.tell(f"{_phrase(move)} ({move.reading.source}: {move.reading.raw or move.reading.grid})", what="phase")
     if any(m.new is Phase.OUTAGE and m.old in (Phase.SUSPECT, Phase.NORMAL) for m in made):
-        names = turn.names(want.part for want in outage.wants(state, turn.policy))
+        names = turn.names(want.part for want in outage.wants(state, turn.policy) if not _is_so(turn, want))
         battery = "" if charge is None else f" ({charge:.0f} %)"
         later = [t for t in turn.policy.tiers if t.below is not None and t.name not in state.tiers]
         turn.mail(
@@ -44,6 +56,12 @@ def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | No
                 f"Giving back, one after the other: {owed}." if state.claims else "Nothing is owed.",
             ],
         )
+
+
+def _is_so(turn: Turn, want: Want) -> bool:
+    """Whether a part is as wanted without our doing."""
+    reading = turn.view(want.part).reading
+    return reading is not None and fits(value_of(reading), want.value)
 
 
 def _phrase(move: Move) -> str:
@@ -78,13 +96,22 @@ def tiers(turn: Turn, old: State, new: State, charge: Percent | None) -> None:
             turn.tell(f"tier {tier.name} is given back at {said}", what="tier")
 
 
+def stuck(turn: Turn, claim: Claim) -> None:
+    """Mail that a part can't be taken: the battery pays for it."""
+    name, wanted = turn.names([claim.part]), word(claim.wanted)
+    verb = "is not" if isinstance(claim.wanted, HostPower) else "can't be turned"
+    trouble = f"The trouble: {claim.progress.problem}."
+    lines = [f"The outage goes on, and {name} {verb} {wanted} yet.", trouble, "pimgr goes on trying."]
+    turn.mail(f"{claim.episode}-stuck-{claim.id}", Severity.WARNING, f"{name} {verb} {wanted}", lines)
+
+
 def all_given_back(turn: Turn, old: State, new: State) -> None:
     if new.phase is Phase.NORMAL and old.claims and not new.claims:
         turn.mail(
             f"{new.episode}-given-back-{new.action_ids}",
             Severity.INFO,
             "Everything was given back",
-            ["All that pimgr had turned off is as it was found, or was left to the person who changed it."],
+            ["All that pimgr had turned off is as it was found, or left to whoever changed it, or written off."],
         )
 
 
@@ -104,7 +131,8 @@ def reasons(turn: Turn, state: State, wants: tuple[Want, ...]) -> None:
         if want.part in told:
             continue
         if key in skips:
-            why = f"it was {word(want.value)} before; pimgr did not take it and will not touch it"
+            was = "did not answer" if isinstance(want.value, HostPower) else f"was {word(want.value)}"
+            why = f"it {was} before; pimgr did not take it and will not touch it"
             turn.reasons.append(Reason(part=want.part, status="skip", why=why))
         else:
             fault = turn.view(want.part).fault or "it was not read yet"
@@ -157,14 +185,32 @@ def _returns(turn: Turn, tier: Tier) -> str:
     return f"{grid}, or the battery is at {outage.restore_above(tier, tier.below):g} % again"
 
 
-def headline(state: State, charge: Percent | None, estimated: bool) -> str:
+def headline(decision: Decision, policy: Policy, now: Now) -> str:
     """The one line for a person, such as "on grid, 84 %, nothing shed"."""
+    state, charge = decision.state, decision.charge
     where = {
-        Phase.NORMAL: "on grid",
+        Phase.NORMAL: "on grid" if _grid_is_seen(state, policy, now) else "grid unknown",
         Phase.SUSPECT: "grid suspect",
         Phase.OUTAGE: "GRID DOWN",
         Phase.SETTLING: "grid returning",
     }[state.phase]
-    battery = "charge unknown" if charge is None else f"{'about ' if estimated else ''}{charge:.0f} %"
-    shed = len(state.claims)
-    return f"{where}, {battery}, {f'{shed} shed' if shed else 'nothing shed'}"
+    battery = "charge unknown" if charge is None else f"{'about ' if decision.charge_estimated else ''}{charge:.0f} %"
+    return f"{where}, {battery}, {_shed(state)}"
+
+
+def _grid_is_seen(state: State, policy: Policy, now: Now) -> bool:
+    """Whether a source said lately that the grid is there."""
+    memory = state.memory
+    if memory.grid is not Grid.UP or memory.grid_at is None or memory.grid_at.boot != now.boot:
+        return False
+    return now.since(memory.grid_at) <= max(GRID_LOST_S, *policy.timing.max_gap_s.values(), 0.0)
+
+
+def _shed(state: State) -> str:
+    claims = state.claims
+    done = sum(c.status is not ClaimStatus.TAKING for c in claims)
+    if not claims:
+        return "nothing shed"
+    if state.phase in (Phase.NORMAL, Phase.SUSPECT):
+        return f"{len(claims)} owed"
+    return f"{done} shed" if done == len(claims) else f"{done} of {len(claims)} shed"

@@ -24,6 +24,7 @@ from pimgr.policy.model import (
 )
 
 NOTHING = PartView()
+Key = tuple[str, Aspect]
 CLOCK_SLACK_S = 1.0
 """A reading may be dated this much after the tick that first sees it."""
 
@@ -85,6 +86,11 @@ class Turn:
         if reading is None or reading.at.boot != self.now.boot or from_the_future(reading.at, self.now):
             return None
         return reading if self.now.since(reading.at) <= fresh_s else None
+
+    def read_since(self, part: str, mark: Instant | None) -> bool:
+        """Whether the part was read after `mark`."""
+        reading = self.view(part).reading
+        return reading is not None and mark is not None and measured_after(reading.at, mark, self.now)
 
     def outcome(self, action: int | None) -> Outcome | None:
         """What became of one of our requests, if that is told in this tick."""

@@ -60,6 +60,10 @@ class Desk:
         self.mails: list[str] = []
         self.decision = Decision(state=self.state)
 
+    def now(self) -> Now:
+        i = self.instant()
+        return Now(i.mono_s, i.wall, i.boot, self.trusted)
+
     def instant(self, t: float | None = None) -> Instant:
         at = self.t if t is None else t
         return Instant(at, EPOCH + at + self.wall_error, self.boot)
@@ -73,10 +77,10 @@ class Desk:
         steady = at if gap or old.steady_since is None else old.steady_since
         self.views[part] = PartView(reading=LoadReading(at=at, source=part, on=on), steady_since=steady)
 
-    def host(self, up: bool, boot: str | None = "nas-1", *, age: float = 0.0) -> None:
+    def host(self, up: bool, boot: str | None = "nas-1", *, age: float = 0.0, last_boot: str | None = None) -> None:
         at = self.instant(self.t - age)
         reading = HostReading(at=at, source="nas", up=up, boot_id=boot if up else None)
-        self.views["nas"] = PartView(reading=reading, steady_since=at)
+        self.views["nas"] = PartView(reading=reading, steady_since=at, last_boot=boot if up else last_boot)
 
     def lost(self, part: str, fault: str = "no answer in 5 s") -> None:
         self.views[part] = PartView(reading=None, fault=fault)

@@ -57,6 +57,17 @@ def test_a_host_that_was_silent_and_answers_later_in_the_outage_is_left_alone():
     assert desk.said[-1] == "nas: a person started it; left alone until this outage is over"
 
 
+def test_a_host_that_was_only_silent_for_a_moment_is_shut_down_when_it_answers_in_its_old_boot():
+    """A network switch that restarts in the outage makes a host silent; silent is not off."""
+    desk = Desk()
+    desk.host(False, last_boot="nas-7")
+    desk.tick(1000, "down")
+    assert desk.claimed() == []
+    desk.t = 1010
+    desk.host(True, "nas-7")
+    assert action(desk.tick(grid="down"), "nas").value == HostPower(False, "nas-7")
+
+
 def test_enforce_is_for_switches_and_shuts_no_host_down_again():
     policy = house()
     parts = {**policy.parts, "nas": replace(policy.parts["nas"], enforce=True)}

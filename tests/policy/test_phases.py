@@ -132,7 +132,21 @@ def test_suspicion_polls_quickly_and_reads_every_candidate_once():
     decision = desk.tick(1002, "down")
     assert decision.quick
     assert decision.look == ("desk", "heater", "nas", "pump")
+    desk.t = 1003
+    desk.everything_on()
+    desk.load("desk", True)
+    desk.load("heater", True)
     assert desk.tick(1004, "down").look == ()
+
+
+def test_suspicion_reads_again_what_was_read_before_it_until_each_was_read():
+    desk = Desk(house(timing=replace(TIMING, confirm_s=4.0)))
+    desk.tick(1000, "up")
+    desk.everything_on()
+    assert desk.tick(1002, "down").look == ("desk", "heater", "nas", "pump")
+    desk.t = 1003
+    desk.load("pump", True)
+    assert desk.tick(1003.5).look == ("desk", "heater", "nas")
 
 
 def test_a_passing_state_only_quickens_polling():

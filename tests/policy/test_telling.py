@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pimgr.api import Severity, replace
+from pimgr.api import Grid, Severity, replace
 from pimgr.policy.decide import worth_keeping
-from pimgr.policy.model import Decision, Forget, Notice, Phase, StandingTarget, State
+from pimgr.policy.model import ClaimStatus, Decision, Forget, Memory, Notice, Phase, StandingTarget, State
 from pimgr.policy.telling import headline
 from pimgr.units import Percent
 from tests.policy.desk import OFF, Desk, action, house
@@ -249,13 +249,59 @@ def test_what_is_owed_to_a_standing_target_says_so():
     ],
 )
 def test_the_headline_is_one_line_for_a_person(phase, charge, estimated, said):
-    assert headline(State(phase=phase), None if charge is None else Percent(charge), estimated) == said
+    desk = Desk()
+    state = State(phase=phase, memory=Memory(grid=Grid.UP, grid_at=desk.instant()))
+    told = Decision(state=state, charge=None if charge is None else Percent(charge), charge_estimated=estimated)
+    assert headline(told, desk.policy, desk.now()) == said
 
 
-def test_the_headline_counts_what_is_shed():
+def test_the_headline_counts_what_is_shed_and_what_is_owed():
+    desk = Desk()
+    desk.everything_on()
+    desk.charged(70)
+    taking = desk.tick(1000, "down")
+    assert headline(taking, desk.policy, desk.now()) == "GRID DOWN, 70 %, 0 of 2 shed"
     desk = Desk()
     desk.taken()
-    assert headline(desk.state, Percent(70.0), False) == "GRID DOWN, 70 %, 2 shed"
+    claims = tuple(replace(claim, status=ClaimStatus.TAKEN) for claim in desk.state.claims)
+    told = Decision(state=replace(desk.state, claims=claims), charge=Percent(70.0))
+    assert headline(told, desk.policy, desk.now()) == "GRID DOWN, 70 %, 2 shed"
+    desk.lost("pump")
+    assert headline(desk.tick(1010, "up"), desk.policy, desk.now()).endswith("owed")
+
+
+def test_a_grid_that_nobody_sees_is_never_called_up():
+    desk = Desk()
+    before = desk.tick(1000)
+    assert headline(before, desk.policy, desk.now()).startswith("grid unknown")
+    seen = desk.tick(1002, "up")
+    assert headline(seen, desk.policy, desk.now()).startswith("on grid")
+    long_ago = desk.tick(1002 + 61)
+    assert headline(long_ago, desk.policy, desk.now()).startswith("grid unknown")
+
+
+def test_somebody_is_told_once_of_a_part_that_cannot_be_taken():
+    desk = Desk()
+    desk.everything_on()
+    action_ = action(desk.tick(1000, "down"), "pump")
+    for t in range(1002, 1400, 2):
+        desk.t = t
+        desk.everything_on()
+        outcome = desk.answers(action_, "sudo asks for a password") if action_ else None
+        decision = desk.tick(grid="down", outcomes=(outcome,) if outcome else ())
+        action_ = next((a for a in decision.actions if a.part == "pump"), None)
+    assert desk.mails.count("pump can't be turned off") == 1
+
+
+def test_somebody_is_told_once_of_a_part_that_fell_silent_while_it_was_taken():
+    desk = Desk()
+    desk.everything_on()
+    request = action(desk.tick(1000, "down"), "pump")
+    desk.lost("pump")
+    desk.tick(1002, outcomes=(desk.answers(request, "no answer in 5 s"),))
+    for t in range(1004, 1300, 4):
+        desk.tick(t)
+    assert desk.mails.count("pump can't be turned off") == 1
 
 
 def test_only_decisions_that_do_or_change_something_are_worth_keeping():

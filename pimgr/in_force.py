@@ -32,6 +32,7 @@ class InForce:
         self.file, self.state, self.extra, self.journal = file, state, extra, journal
         self.plugins = Plugins()
         self.config = HouseConfig()
+        self.held: dict[str, Worry] = {}
 
     def take(self, reading: Reading) -> None:
         self.plugins, self.config = reading.plugins, reading.config
@@ -60,11 +61,21 @@ class InForce:
         return plugin_loading.load(named, self.extra)
 
     def connections(self) -> list[ConnectionConfig]:
-        """Those of the config, and those of parts that left it and are still owed something."""
-        known = {c.id for c in self.config.connections}
+        """Those of the config, and those of parts that left it and are still owed something.
+
+        Where a connection changed, what it was when something was taken stays in force until that is given back: the
+        new one may be another device. `held` tells of these.
+        """
         claims = self.journal.state.claims + self.journal.state.questions
-        origins = {c.origin.connection: c.origin for c in claims if c.origin.connection not in known}
-        return [*self.config.connections, *(configs.connection_from_origin(o, self.plugins) for o in origins.values())]
+        origins = {c.origin.connection: c.origin for c in reversed(claims)}  # the oldest claim's
+        same = {c.id for c in self.config.connections if c.id in origins and c.origin == origins[c.id]}
+        kept = {id: configs.connection_from_origin(o, self.plugins) for id, o in origins.items() if id not in same}
+        self.held = {}
+        for id in [c.id for c in self.config.connections if c.id in kept]:
+            owed = ", ".join(c.part for c in claims if c.origin.connection == id)
+            text = f"The old settings stay in force for it until that is given back, or `pimgr forget {owed}`."
+            self.held[f"held {id}"] = (f"{id} changed in the config while {owed} is owed", text)
+        return [*(c for c in self.config.connections if c.id not in kept), *kept.values()]
 
     def banned(self, now: Now) -> dict[str, str]:
         """Plugins that hung the box twice within an hour, with where; never one that a grid source needs."""

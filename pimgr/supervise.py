@@ -148,16 +148,19 @@ class Supervisor:
 
     async def _settle_in(self, problem: str) -> None:
         """Make board and connections those of the present config, and of what is owed to parts that left it."""
-        config, plugins = self.in_force.config, self.in_force.plugins
-        banned = self.in_force.banned(self.clock.now())
+        config, banned = self.config, self.in_force.banned(self.clock.now())
         self.worries.exactly("config", {"config": ("The config needs attention", problem)} if problem else {})
         self.worries.exactly("plugin ", self.in_force.broken())
         self.worries.exactly("hang ", {f"hang {p}": (f"The plugin {p} is left out", why) for p, why in banned.items()})
         self.board.grid_gap_s = {s: config.policy.timing.max_gap_s.get(s, CLOUD_GAP_S) for s in config.grid_sources}
         self.board.meters = config.meters
         self._packages.clear()
-        self._packages |= plugins.packages()
-        await self.fleet.apply(self.in_force.connections(), plugins, config, banned)
+        self._packages |= self.in_force.plugins.packages()
+        await self._connect(banned)
+
+    async def _connect(self, banned: Mapping[str, str]) -> None:
+        await self.fleet.apply(self.in_force.connections(), self.in_force.plugins, self.config, banned)
+        self.worries.exactly("held ", self.in_force.held)
 
     # ------------------------------------------------------------------------------------- what the snapshot shows
 
@@ -231,6 +234,9 @@ class Supervisor:
             await asyncio.sleep(PROBE_S)
             if self.journal.degraded:
                 await self.journal.probe(self.clock.now())
+            async with self._swapping:
+                if self.in_force.held:
+                    await self._connect(self.in_force.banned(self.clock.now()))
 
     def _after(self, now: Now, inputs: Inputs, decision: Decision) -> None:
         """Log, publish, beat: all that follows a decision and may not delay the next."""

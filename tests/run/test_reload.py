@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from pimgr import api
 from pimgr.api import Capability, Context, Grid, LoadReading
@@ -186,6 +190,46 @@ def test_a_request_that_comes_while_its_connection_is_being_changed_is_answered_
             claim = next(c for c in box.supervisor.loop.state.claims if c.part == "well")
             assert claim.progress.accepted is not None, "it knows that nobody was asked"
             await box.until(lambda: box.taken("well"), 30.0)
+
+    virtually(main())
+
+
+def test_what_was_taken_from_a_device_is_given_back_to_it_though_its_name_is_anothers_now(tmp_path: Path) -> None:
+    async def main() -> None:
+        switched: list[tuple[int, bool]] = []
+        state = {1: True, 2: True}
+
+        @asynccontextmanager
+        async def opens(config: Port, context: Context) -> AsyncIterator[Any]:
+            class Part:
+                async def read_load(self) -> LoadReading:
+                    return LoadReading(at=context.now(), source="well", on=state[config.port])
+
+                async def switch(self, on: bool) -> None:
+                    state[config.port] = on
+                    switched.append((config.port, on))
+
+            yield SimpleNamespace(parts={"": Part()})
+
+        box = Box(
+            tmp_path, plugins={"port": plugin(Odd().type(name="port.plug", config=Port, open=opens, floor_s=0.1))}
+        )
+        tiers = TIERS.replace('"pump", ', '"pump", "well", ')
+        box.write(config("WORLD", table("well", "port.plug", port=1), tiers=tiers))
+        async with box.on():
+            await box.outage()
+            await box.until(lambda: box.taken("well"))
+            box.write(config("WORLD", table("well", "port.plug", port=2), tiers=tiers))
+            assert (await box.reload()).ok
+            await asyncio.sleep(20.0)
+            assert "well changed in the config while well is owed" in box.trouble()
+            box.world.set_grid(Grid.UP)
+            await box.until(lambda: not box.claims(), 400.0)
+            assert switched == [(1, False), (1, True)]
+            await box.until(lambda: box.trouble() == "", 60.0)
+            await box.outage()
+            await box.until(lambda: box.taken("well"))
+            assert switched[2:] == [(2, False)], "from now on the new one"
 
     virtually(main())
 

@@ -110,8 +110,6 @@ class Supervisor:
         self._measured: Instant | None = None
         self.shown = Shown(options.run)
 
-    # ------------------------------------------------------------------------------------------------------ start
-
     async def prepare(self) -> None:
         """Read the config (or the last valid one), put the tasks together. Raises ConfigErrors when there is none."""
         found = self.in_force.at_start()
@@ -175,8 +173,6 @@ class Supervisor:
     @property
     def dry_run(self) -> bool:
         return self.options.dry_run
-
-    # -------------------------------------------------------------------------------------------------------- run
 
     async def run(self) -> int:
         """Until SIGTERM, or until a critical task dies; then the process ends, and systemd starts the next one."""

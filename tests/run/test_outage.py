@@ -158,8 +158,10 @@ def test_a_word_that_it_does_not_know_alarms_once_and_never_acts(tmp_path: Path)
             await asyncio.sleep(600.0)
             assert box.view().phase == "normal"
         assert box.world.commands("pump") == []
-        assert [m for m in box.mails() if "SystemQuantumIsland" in m] == box.mails()
-        assert len(box.mails()) == 1
+        told = box.mails()
+        assert len([m for m in told if "SystemQuantumIsland" in m]) == 1
+        # Twenty minutes of it are also a grid that nobody sees, each time: told once, and its end once.
+        assert [m for m in told if "SystemQuantumIsland" not in m and "grid can" not in m] == []
 
     virtually(main())
 
@@ -171,7 +173,9 @@ def test_a_gateway_that_talks_noise_does_not_fill_the_mailbox(tmp_path: Path) ->
                 box.world.set_grid(Grid.UNKNOWN, raw=f"\x1b[2Jnoise {n}\r\n")
                 await asyncio.sleep(2.5)
             await asyncio.sleep(120.0)
-            assert 1 <= len(box.mails()) <= 50
+            noise = [m for m in box.mails() if "noise" in m]
+            assert 1 <= len(noise) <= 50
+            assert len(box.mails()) - len(noise) <= 2  # the grid can't be seen, meanwhile
             assert box.world.commands("pump") == []
 
     virtually(main())

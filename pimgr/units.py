@@ -15,16 +15,6 @@ Celsius = NewType("Celsius", float)
 """A temperature in degrees Celsius (a difference of temperatures is in kelvin)."""
 
 
-def celsius(fahrenheit: float) -> Celsius:
-    """The same temperature in degrees Celsius."""
-    return Celsius((fahrenheit - 32.0) / 1.8)
-
-
-def fahrenheit(temperature: Celsius) -> float:
-    """The same temperature in degrees Fahrenheit."""
-    return temperature * 1.8 + 32.0
-
-
 def finite_and_in_range(value: float, low: float, high: float) -> bool:
     """Whether `value` is a number a house can produce: finite (not NaN, not infinite) and within `low` to `high`.
 

@@ -87,7 +87,7 @@ def tiers(turn: Turn, old: State, new: State, charge: Percent | None) -> None:
         if tier.name in new.tiers and tier.name not in old.tiers:
             turn.tell(f"tier {tier.name} goes off at {said}", what="tier")
             turn.mail(
-                f"{new.episode}-{tier.name}-{turn.action_ids}",
+                f"{new.episode}-{tier.name}-{turn.now.boot}-{turn.now.mono_s:.0f}",
                 Severity.WARNING,
                 f"Battery at {said}: {tier.name} goes off",
                 [f"Going off now: {turn.names(tier.loads)}.", f"What goes off comes back {_returns(turn, tier)}."],

@@ -204,6 +204,18 @@ def test_every_part_has_a_reason():
     }
 
 
+def test_a_tier_that_goes_off_again_is_mailed_again_though_nothing_was_asked_meanwhile():
+    desk = Desk()
+    desk.charged(70)
+    desk.tick(1000, "down")
+    keys = []
+    for t, charge in ((1010, 40), (1020, 65), (1030, 40)):
+        desk.t = t
+        desk.charged(charge)
+        keys += [notice.key for notice in desk.tick(t).notices if "Battery at" in notice.subject]
+    assert len(set(keys)) == len(keys) == 2
+
+
 def test_a_tier_by_charge_says_at_which_charge_it_comes_back():
     desk = Desk()
     desk.everything_on()

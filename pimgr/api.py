@@ -18,6 +18,8 @@ with a `pimgr_device_types` hook. The rules, which `pimgr.testing` checks:
 * A blocking library is called by `await context.call(fn, ...)`: pimgr owns that thread. Nothing may block the event
   loop.
 * Whatever must outlive a restart (tokens, login budgets, pinned fingerprints) goes into `context.store`.
+* What a person must know and no reading or error says (a token that runs out) goes to `context.tell`; what only the
+  history should hold (a token was renewed) goes to `context.record`. Neither ever holds a secret.
 * Config, arguments, results and store values round-trip msgpack: a connection may one day live in another process.
 """
 
@@ -120,6 +122,8 @@ class SiteReading(Reading, kw_only=True):
     """Power at the main panel in W: `grid_w` > 0 is import, `battery_w` > 0 discharge, `solar_w` and `load_w` >= 0.
 
     `charge`: state of energy as the vendor's app shows it; `capacity_wh`: usable energy of a full battery.
+    `grid_charging`: the battery may charge from the grid; `storm_watch`: the vendor may raise the reserve before a
+    storm; `storm`: it is doing so now.
     """
 
     grid_w: Watts | None = None
@@ -131,6 +135,9 @@ class SiteReading(Reading, kw_only=True):
     capacity_wh: WattHours | None = None
     reserve: Percent | None = None
     mode: SiteMode | None = None
+    grid_charging: bool | None = None
+    storm_watch: bool | None = None
+    storm: bool | None = None
 
 
 class SiteMode(StrEnum):
@@ -145,6 +152,16 @@ class LoadReading(Reading, kw_only=True):
     """A switched load. `power_w`: W drawn, >= 0, None where it isn't metered."""
 
     on: bool
+    power_w: Watts | None = None
+
+
+class LevelReading(Reading, kw_only=True):
+    """A load that is graded rather than switched, such as a car's charger. `level` in the unit that `GradedLoad` told.
+
+    `power_w`: W drawn, >= 0, None where it isn't metered.
+    """
+
+    level: float
     power_w: Watts | None = None
 
 
@@ -189,10 +206,18 @@ class ForecastHour(Frozen):
     gust_m_s: float
 
 
+class ForecastDay(Frozen):
+    """A day of the forecast: `date` as "2026-07-31" where the house is, `high` its highest temperature."""
+
+    date: str
+    high: Celsius
+
+
 class ForecastReading(Reading, kw_only=True):
-    """Hours to come, oldest first."""
+    """Hours and days to come, oldest first."""
 
     hours: tuple[ForecastHour, ...]
+    days: tuple[ForecastDay, ...] = ()
 
 
 # ------------------------------------------------------------------------------------------------------------- errors
@@ -235,6 +260,7 @@ class Capability(StrEnum):
     SITE_METER = "site meter"
     SITE_CONTROL = "site control"
     LOAD = "load"
+    GRADED_LOAD = "graded load"
     HOST = "host"
     THERMOSTAT = "thermostat"
     FORECAST = "forecast"
@@ -258,12 +284,25 @@ class SiteControl(Protocol):
     async def set_mode(self, mode: SiteMode) -> None:
         """Ask for an operation mode."""
 
+    async def set_grid_charging(self, allowed: bool) -> None:
+        """Ask that the battery may, or may not, charge from the grid."""
+
+    async def set_storm_watch(self, allowed: bool) -> None:
+        """Ask that the vendor may, or may not, raise the reserve before storms."""
+
 
 class Load(Protocol):
     async def read_load(self) -> LoadReading: ...
 
     async def switch(self, on: bool) -> None:
         """Ask that it be on or off."""
+
+
+class GradedLoad(Protocol):
+    async def read_level(self) -> LevelReading: ...
+
+    async def set_level(self, level: float) -> None:
+        """Ask for a level, in the device's own unit (A for a charger); 0 is off."""
 
 
 class Host(Protocol):
@@ -327,7 +366,7 @@ class Finding(Frozen, kw_only=True):
     cure: str = ""
 
 
-Part = GridSource | SiteMeter | SiteControl | Load | Host | Thermostat | Forecast | Notifier
+Part = GridSource | SiteMeter | SiteControl | Load | GradedLoad | Host | Thermostat | Forecast | Notifier
 Parts = Mapping[str, Part]
 """Parts by key; "" is the device itself, "3" the third outlet: in the house they are called `strip` and `strip/3`."""
 
@@ -362,8 +401,8 @@ class Store(Protocol):
 
     def get(self, key: str) -> Storable: ...
 
-    async def put(self, key: str, value: Storable) -> None:
-        """Returns after the fsync."""
+    async def put(self, key: str, value: Storable) -> bool:
+        """True after the fsync; False where the disk takes nothing now, and it is kept in memory until it does."""
 
 
 class Context(Protocol):
@@ -383,6 +422,16 @@ class Context(Protocol):
 
     def secret(self, reference: Secret) -> str:
         """Its text. Raises Refused, naming where it was looked for."""
+
+    def tell(self, key: str, finding: Finding | None) -> None:
+        """Something about this connection that a person must know; None: it is over.
+
+        Mailed once when it begins, once when its severity or cure changes, and once when it is over, also across
+        restarts; shown in the status while it lasts. A text that counts days may change without being mailed again.
+        """
+
+    def record(self, text: str) -> None:
+        """One line for the house's history: it is journalled, not mailed."""
 
     async def call(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking function on this connection's own worker thread."""

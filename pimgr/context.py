@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
-from pimgr.api import Deadlines, Instant, Secret, Store, Unreachable
+from pimgr.api import Deadlines, Finding, Instant, Secret, Store, Unreachable
 from pimgr.clock import Clock
 from pimgr.worker import Worker
 
@@ -22,11 +23,28 @@ class SecretSource(Protocol):
     def text(self, reference: Secret) -> str: ...
 
 
+class Voice(Protocol):
+    """Who hears what connections have to say besides readings and errors; `connection` is the id of the speaker."""
+
+    def tell(self, connection: str, key: str, finding: Finding | None) -> None: ...
+
+    def record(self, connection: str, text: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all connections share."""
+
+    clock: Clock
+    secrets: SecretSource
+    voice: Voice
+
+
 class HostContext:
     """Implements `api.Context`. `release` lets go of the thread, which may be hanging in a vendor's call."""
 
-    def __init__(self, connection: str, clock: Clock, store: Store, secrets: SecretSource) -> None:
-        self._connection, self._clock, self._store, self._secrets = connection, clock, store, secrets
+    def __init__(self, connection: str, store: Store, around: Surroundings) -> None:
+        self._connection, self._store, self._around = connection, store, around
         self._worker: Worker | None = None
         self._hanging: list[Worker] = []
 
@@ -43,10 +61,16 @@ class HostContext:
         return self._store
 
     def now(self) -> Instant:
-        return self._clock.now().instant
+        return self._around.clock.now().instant
 
     def secret(self, reference: Secret) -> str:
-        return self._secrets.text(reference)
+        return self._around.secrets.text(reference)
+
+    def tell(self, key: str, finding: Finding | None) -> None:
+        self._around.voice.tell(self._connection, key, finding)
+
+    def record(self, text: str) -> None:
+        self._around.voice.record(self._connection, text)
 
     async def call(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """On this connection's thread. A call that is cancelled keeps its thread; the next one gets another."""

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from pimgr.api import Capability, Storable, Store
+from pimgr.api import Capability, Storable
 from pimgr.board import Board
-from pimgr.clock import Clock
 from pimgr.config import ConfigErrors, ConnectionConfig, HouseConfig, typed
 from pimgr.connections import READ, ConnectionTask, Device, Watcher
-from pimgr.context import HostContext, SecretSource
-from pimgr.journal import Journal, NotStored
+from pimgr.context import HostContext, Surroundings
+from pimgr.journal import ConnectionStore, Journal, NotStored
 from pimgr.plugins import Plugins, plugin_of
 from pimgr.rates import Schedule, poll_s
 from pimgr.snapshot import ConnectionLine
@@ -30,9 +29,8 @@ class Ground:
     """What every connection stands on."""
 
     board: Board
-    clock: Clock
     journal: Journal
-    secrets: SecretSource
+    around: Surroundings
     watcher: Watcher
     importer: Executor
     not_stored: Callable[[str, str], None]
@@ -44,17 +42,19 @@ class _Store:
     """A connection's store, without the disk's troubles: those are ours to tell, and no reason for a device to fail."""
 
     connection: str
-    kept: Store
+    kept: ConnectionStore
     not_stored: Callable[[str, str], None]
 
     def get(self, key: str) -> Storable:
         return self.kept.get(key)
 
-    async def put(self, key: str, value: Storable) -> None:
+    async def put(self, key: str, value: Storable) -> bool:
         try:
             await self.kept.put(key, value)
         except NotStored:
             self.not_stored(self.connection, key)
+            return False
+        return True
 
 
 @dataclass
@@ -124,6 +124,11 @@ class Fleet:
                 running.task.nudge()
             running.task.look(parts)
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every connection there is, running or not."""
+        return (*self._running, *self._missing)
+
     def lines(self) -> tuple[ConnectionLine, ...]:
         """How each connection is doing."""
         lines = [
@@ -152,7 +157,7 @@ class Fleet:
             return
         ground = self.ground
         store = _Store(config.id, ground.journal.store(config.id), ground.not_stored)
-        context = HostContext(config.id, ground.clock, store, ground.secrets)
+        context = HostContext(config.id, store, ground.around)
         provides = {key: frozenset(what) for key, what in config.provides.items()}
         device = Device(
             id=config.id, type=type_, config=own, provides=provides, context=context, importer=ground.importer
@@ -165,7 +170,7 @@ class Fleet:
             for capability in sorted(what)
             if capability in READ
         }
-        schedule = Schedule(slots, lambda: ground.clock.now().mono_s, type_.floor_s)
+        schedule = Schedule(slots, lambda: ground.around.clock.now().mono_s, type_.floor_s)
         task = ConnectionTask(device, ground.board, ground.watcher, schedule)
         self._running[config.id] = _Running(config, task, asyncio.create_task(self._run(task), name=config.id))
 

@@ -13,7 +13,7 @@ from pimgr.clock import Clock
 from pimgr.dispatch import Dispatcher
 from pimgr.journal import Record
 from pimgr.policy.decide import decide, worth_keeping
-from pimgr.policy.model import Command, Decision, Inputs, Outcome, Policy, State
+from pimgr.policy.model import Command, Decision, Event, Inputs, Outcome, Policy, State
 
 TICK_S = 5.0
 """The longest time between two decisions."""
@@ -40,6 +40,7 @@ class Loop:
         self.wiring, self.state, self.policy = wiring, state, policy
         self._outcomes: list[Outcome] = []
         self._commands: list[Command] = []
+        self._notes: list[Event] = []
         self._wanted: frozenset[str] = frozenset()
         self._wake = asyncio.Event()
         self._wake_at: float | None = None
@@ -52,6 +53,11 @@ class Loop:
 
     def told(self, command: Command) -> None:
         self._commands.append(command)
+        self._wake.set()
+
+    def noted(self, note: Event) -> None:
+        """For the history only: it is written down with the next decision."""
+        self._notes.append(note)
         self._wake.set()
 
     def arrived(self, part: str, grid: bool) -> None:
@@ -81,7 +87,9 @@ class Loop:
             parts=w.dispatcher.fence.view(w.board.views(), w.clock),
             outcomes=tuple(self._outcomes),
             commands=tuple(self._commands),
+            notes=tuple(self._notes),
         )
+        self._notes.clear()
         self._outcomes.clear()
         self._commands.clear()
         decision = decide(self.state, inputs, self.policy, now)

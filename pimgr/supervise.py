@@ -18,6 +18,7 @@ from pimgr.board import CLOUD_GAP_S, Board
 from pimgr.clock import Clock, SystemClock
 from pimgr.compose import Shown, compose
 from pimgr.config import ConfigErrors, HouseConfig
+from pimgr.context import Surroundings
 from pimgr.control import Control, Reply, Request
 from pimgr.dispatch import Dispatcher, Fence
 from pimgr.errands import Errands
@@ -28,10 +29,11 @@ from pimgr.loop import Loop, Wiring
 from pimgr.mailer import Mailer
 from pimgr.notify import Systemd
 from pimgr.policy.claims import resume
-from pimgr.policy.model import Decision, Forget, GiveBack, Inputs, Outcome
+from pimgr.policy.model import Decision, Event, Forget, GiveBack, Inputs, Outcome
 from pimgr.stall import StallWatch
 from pimgr.telemetry import Telemetry
 from pimgr.text import safe
+from pimgr.voice import HouseVoice
 from pimgr.worker import Worker
 from pimgr.worries import Worries
 
@@ -118,9 +120,12 @@ class Supervisor:
         self.fleet = Fleet(
             Ground(
                 board=self.board,
-                clock=self.clock,
                 journal=self.journal,
-                secrets=configs.Secrets(configs.secrets_folder(self.options.config)),
+                around=Surroundings(
+                    self.clock,
+                    configs.Secrets(configs.secrets_folder(self.options.config)),
+                    HouseVoice(self.worries, self._noted),
+                ),
                 watcher=self,
                 importer=self.importer,
                 not_stored=self.worries.not_stored,
@@ -159,6 +164,7 @@ class Supervisor:
     async def _connect(self, banned: Mapping[str, str]) -> None:
         await self.fleet.apply(self.in_force.connections(), self.in_force.plugins, self.config, banned)
         self.worries.exactly("held ", self.in_force.held)
+        self.worries.only_of(self.fleet.ids)
 
     # ------------------------------------------------------------------------------------- what the snapshot shows
 
@@ -217,6 +223,9 @@ class Supervisor:
 
     def _heard(self, outcome: Outcome) -> None:
         self.loop.heard(outcome)
+
+    def _noted(self, note: Event) -> None:
+        self.loop.noted(note)
 
     def _mailed(self) -> None:
         self.mailer.nudge()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pimgr.api import Connection, DeviceError, Finding, Severity, Storable
 from pimgr.clock import SystemClock
 from pimgr.config import ConfigErrors, ConnectionConfig, HouseConfig, Secrets, typed
-from pimgr.context import HostContext
+from pimgr.context import HostContext, Surroundings
 from pimgr.link import Link, Overdue
 from pimgr.plugins import Plugins
 
@@ -28,8 +28,24 @@ class _Memory:
     def get(self, key: str) -> Storable:
         return self._kept.get(key)
 
-    async def put(self, key: str, value: Storable) -> None:
+    async def put(self, key: str, value: Storable) -> bool:
         self._kept[key] = value
+        return False
+
+
+class _Said:
+    """What a connection tells during a visit becomes findings of it."""
+
+    def __init__(self) -> None:
+        self.standing: dict[str, Finding] = {}
+
+    def tell(self, _connection: str, key: str, finding: Finding | None) -> None:
+        self.standing.pop(key, None)
+        if finding is not None:
+            self.standing[key] = finding
+
+    def record(self, _connection: str, _text: str) -> None:
+        """A visit leaves no trace."""
 
 
 def visit(house: HouseConfig, plugins: Plugins, secrets: Secrets) -> list[Visit]:
@@ -50,7 +66,8 @@ async def _one(connection: ConnectionConfig, plugins: Plugins, secrets: Secrets)
             importlib.import_module(module)
     except (ConfigErrors, ImportError) as missing:
         return (Finding(severity=Severity.CRITICAL, text=str(missing)),)
-    context = HostContext(connection.id, SystemClock(), _Memory(), secrets)
+    said = _Said()
+    context = HostContext(connection.id, _Memory(), Surroundings(SystemClock(), secrets, said))
     link = Link(connection.id, lambda: type_.open(config, context), context.release)
     found: list[Finding] = []
 
@@ -59,7 +76,7 @@ async def _one(connection: ConnectionConfig, plugins: Plugins, secrets: Secrets)
 
     error = await link.attempt(look, DEADLINE_S)
     await link.close()
-    return (*found, *([] if error is None else [_trouble(error)]))
+    return (*found, *said.standing.values(), *([] if error is None else [_trouble(error)]))
 
 
 def _trouble(error: BaseException) -> Finding:

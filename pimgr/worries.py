@@ -24,6 +24,8 @@ AREA = "pimgr itself"
 """Its place in the journal's store, which no connection can have: ids of connections hold no blank."""
 MAX_WORDS = 50
 """Unknown words of gateways that are mailed in all; a gateway that talks noise must not fill the mailbox."""
+DEVICE = "device "
+"""Keys of what connections tell begin with it, then the connection's id."""
 DISK = "journal"
 UNSEEN = "grid"
 
@@ -44,7 +46,7 @@ class Worries:
         self._words: list[str] = memory.get("words", [])
         self._count: int = memory.get("count", 0)
 
-    def tell(self, key: str, subject: str, text: str, *, mark: str = "") -> None:
+    def tell(self, key: str, subject: str, text: str, *, mark: str = "", severity: Severity = Severity.WARNING) -> None:
         """Something isn't well. The same `key` and `mark` are mailed once, until it is `over`."""
         subject, text = safe(subject), safe_lines(text)
         marked = f"{zlib.crc32(mark.encode(errors='replace')):08x}"
@@ -54,7 +56,7 @@ class Worries:
         self.shown[key] = f"{subject}: {text}"
         if news:
             self._told[key] = [subject, marked]
-            self._mail(key, Severity.CRITICAL if key == UNSEEN else Severity.WARNING, subject, text)
+            self._mail(key, severity, subject, text)
 
     def note(self, key: str, subject: str, text: str) -> None:
         """Something happened that a person should know: shown until the next start, and mailed."""
@@ -79,9 +81,16 @@ class Worries:
             self.tell(key, subject, text, mark=text)
 
     def settled(self) -> None:
-        """The start is over: whatever wasn't told again since, is over."""
-        for key in [k for k in self._told if k not in self.shown and k != UNSEEN]:  # the grid has yet to be asked
+        """The start is over: whatever wasn't told again since, is over; grid and devices have yet to be asked."""
+        for key in [k for k in self._told if k not in self.shown and k != UNSEEN and not k.startswith(DEVICE)]:
             self.over(key)
+
+    def only_of(self, connections: Iterable[str]) -> None:
+        """What connections told that are gone is over, without a word."""
+        here = tuple(f"{DEVICE}{connection} " for connection in connections)
+        for key in [k for k in {**self._told, **self.shown} if k.startswith(DEVICE) and not k.startswith(here)]:
+            self.shown.pop(key, None)
+            self._told.pop(key, None)
 
     # ------------------------------------------------------------------------------------------- what is looked at
 
@@ -102,7 +111,8 @@ class Worries:
         by_id = {line.id: line for line in lines}
         reasons = [f"{source}: {_reason(by_id.get(source.partition('/')[0]))}" for source in sources]
         listed = "\n".join(reasons or ["no grid source is left in the config that runs"])
-        self.tell(UNSEEN, "The grid can't be seen", f"Outages are NOT noticed until a grid source answers.\n{listed}")
+        text = f"Outages are NOT noticed until a grid source answers.\n{listed}"
+        self.tell(UNSEEN, "The grid can't be seen", text, severity=Severity.CRITICAL)
 
     def not_stored(self, connection: str, key: str) -> None:
         """A value that must outlive a restart is in memory only."""

@@ -1,7 +1,7 @@
 """Renews the hash-locked dependencies in lock/: what every pyproject.toml here asks for, resolved once for all of them.
 
     build.lock   setuptools and wheel: installed first, so that no build needs the network
-    run.lock     what a box needs: pimgr, its seven plugins, the screen and the house in a box
+    run.lock     what a box needs: pimgr, its plugins, the screen and the house in a box
     dev.lock     both, and what the tests and this tool need; its pins are the others' pins
 
 One lock serves every supported Python and every platform: hashes of all files of a release are kept. It names no

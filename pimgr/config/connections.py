@@ -22,7 +22,7 @@ _PART_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LARGEST = 2**53
 """Whole numbers beyond it aren't the same in every program that may read them."""
 
-OFFICIAL = ("gmail", "honeywell", "kasa", "powerwall", "ssh-host", "tuya", "windows-host")
+OFFICIAL = ("apprise", "gmail", "honeywell", "kasa", "powerwall", "ssh-host", "tuya", "weather", "windows-host")
 """The plugins of this project."""
 
 

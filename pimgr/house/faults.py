@@ -57,6 +57,11 @@ class Fault(StrEnum):
     MAIL_PERMANENT = "mail-permanent"
 
     @property
+    def own(self) -> bool:
+        """Whether it is an answer of one sort of server, which names it in `ServerKind.faults`."""
+        return self.startswith(("http-", "mail-"))
+
+    @property
     def hushed(self) -> bool:
         """Whether nothing that is said to the device gets through."""
         return self in (Fault.SILENT, Fault.DEAD, Fault.REFUSING)
@@ -66,10 +71,10 @@ class Fault(StrEnum):
         """The status that an HTTP server answers everything with, if it is one of those."""
         return int(self.removeprefix("http-")) if self.startswith("http-") else None
 
-    @property
-    def of_mail(self) -> bool:
-        """Whether only a mail server can do this."""
-        return self.startswith("mail-")
+
+HTTP_FAULTS = frozenset(fault for fault in Fault if fault.http_status)
+"""What any HTTP server may answer everything with."""
+MAIL_FAULTS = frozenset(fault for fault in Fault if fault.startswith("mail-"))
 
 
 class FaultTimes(Config):

@@ -15,12 +15,12 @@ import h11
 import msgspec
 
 from pimgr.house.certificates import Identity, from_pem, self_signed
-from pimgr.house.faults import OVERSIZE_BYTES, Line
+from pimgr.house.faults import HTTP_FAULTS, Line
 from pimgr.house.gateway_pages import PAGES, Page, Site
 from pimgr.house.house import House
+from pimgr.house.http import Answer, json_answer, serve_http
 from pimgr.house.kinds import DeviceSpec, Seconds, ServerKind
 
-BODY_LIMIT = 64 * 1024
 _NO_ACCESS = {"code": 403, "error": "Unable to GET to resource", "message": "User does not have adequate access rights"}
 _BAD_LOGIN = {"code": 401, "error": "bad credentials", "message": "Login Error"}
 _TOO_MANY = {"code": 429, "error": "too many requests", "message": "Rate limit exceeded"}
@@ -74,21 +74,7 @@ class Gateway:
 
     async def serve(self, line: Line) -> None:
         """One connection, kept alive until the client goes."""
-        http_line = h11.Connection(h11.SERVER)
-        while True:
-            try:
-                request, body = await _request(http_line, line)
-            except h11.RemoteProtocolError as error:
-                self._note("refused", "", f"not HTTP: {error}")
-                return
-            if request is None:
-                return
-            answer = self._answer(request, body)
-            head, content = _encoded(http_line, answer)
-            await line.send(content, head=head, flood_head=_flood_head())
-            if http_line.our_state is h11.MUST_CLOSE:
-                return
-            http_line.start_next_cycle()
+        await serve_http(line, self._answer, lambda why: self._note("refused", "", why))
 
     def _answer(self, request: h11.Request, body: bytes) -> Answer:
         """What to say to one request."""
@@ -97,15 +83,15 @@ class Gateway:
         status = self._house.gate(self.spec.id).fault.http_status
         if status:
             self._note("refused", path, str(status))
-            return _json(status, {"code": status, "error": http.HTTPStatus(status).phrase, "message": "told to"})
+            return json_answer(status, {"code": status, "error": http.HTTPStatus(status).phrase, "message": "told to"})
         if path == "/api/login/Basic" and method == "POST":
             return self._login(body)
         if path == "/api/logout":
             self._sessions.pop(self._token(request), None)
-            return _json(200, None)
+            return json_answer(200, None)
         if path != "/api/status" and not self._logged_in(request):
             self._note("refused", path, "no session")
-            return _json(403, _NO_ACCESS)
+            return json_answer(403, _NO_ACCESS)
         self._note("query", path, method)
         if path in self._said:
             return Answer(status=200, body=self._said[path])
@@ -114,17 +100,18 @@ class Gateway:
     def _page(self, path: str, method: str) -> Answer:
         page: Page | None = PAGES.get(path) if method == "GET" else None
         if page is None:
-            return _json(404, {"code": 404, "error": "File Not Found", "message": path})
+            return json_answer(404, {"code": 404, "error": "File Not Found", "message": path})
         if self.meters_broken and path.startswith("/api/meters"):
-            return _json(500, {"code": 500, "error": "meter error", "message": "meters do not answer"})
+            return json_answer(500, {"code": 500, "error": "meter error", "message": "meters do not answer"})
         spec = self.spec
-        return _json(200, page(Site(self._house.world, spec.site_name, spec.mode, spec.reserve, spec.device_type)))
+        site = Site(self._house.world, spec.site_name, spec.mode, spec.reserve, spec.device_type)
+        return json_answer(200, page(site))
 
     def _login(self, body: bytes) -> Answer:
         self._logins += 1
         if self.spec.logins and self._logins > self.spec.logins:
             self._note("login", "", "429")
-            return _json(429, _TOO_MANY)
+            return json_answer(429, _TOO_MANY)
         try:
             asked = msgspec.json.decode(body, type=dict[str, Any])
         except msgspec.DecodeError:
@@ -132,7 +119,7 @@ class Gateway:
         right = secrets.compare_digest(str(asked.get("password")).encode(), self.spec.password.encode())
         if not right or asked.get("username") != "customer":
             self._note("login", "", "refused")
-            return _json(401, _BAD_LOGIN)
+            return json_answer(401, _BAD_LOGIN)
         token = secrets.token_urlsafe(32)
         self._sessions[token] = self._house.real_s()
         self._note("login", "", "ok")
@@ -168,52 +155,6 @@ class Gateway:
         self._house.wire.note(self.spec.id, "", what, value or raw, raw=raw)
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What an HTTP server says."""
-
-    status: int
-    body: bytes
-    cookies: tuple[str, ...] = ()
-
-
-def _json(status: int, value: object) -> Answer:
-    return Answer(status, b"" if value is None else msgspec.json.encode(value))
-
-
-async def _request(http_line: h11.Connection, line: Line) -> tuple[h11.Request | None, bytes]:
-    """The next request with its body; None where the client left. Raises RemoteProtocolError for what isn't HTTP."""
-    request: h11.Request | None = None
-    body = b""
-    while True:
-        event = http_line.next_event()
-        if event is h11.NEED_DATA:
-            http_line.receive_data(await line.reader.read(65536))
-        elif isinstance(event, h11.Request):
-            request = event
-        elif isinstance(event, h11.Data):
-            body += event.data
-            if len(body) > BODY_LIMIT:
-                raise h11.RemoteProtocolError("body too long")
-        elif isinstance(event, h11.EndOfMessage):
-            return request, body
-        else:
-            return None, b""
-
-
-def _encoded(http_line: h11.Connection, answer: Answer) -> tuple[bytes, bytes]:
-    """Head and body as bytes, and the connection's state moved on."""
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(answer.body)))]
-    headers += [("Set-Cookie", cookie) for cookie in answer.cookies]
-    reason = http.HTTPStatus(answer.status).phrase.encode()
-    head = http_line.send(h11.Response(status_code=answer.status, headers=headers, reason=reason))
-    content = http_line.send(h11.Data(data=answer.body)) + http_line.send(h11.EndOfMessage())
-    return head or b"", content
-
-
-def _flood_head() -> bytes:
-    return f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {OVERSIZE_BYTES}\r\n\r\n".encode()
-
-
 @asynccontextmanager
 async def _serve(spec: GatewaySpec, house: House) -> AsyncIterator[None]:
     gateway = Gateway(spec, house)
@@ -222,4 +163,4 @@ async def _serve(spec: GatewaySpec, house: House) -> AsyncIterator[None]:
         yield
 
 
-KIND = ServerKind(kind="gateway", config=GatewaySpec, serve=_serve)
+KIND = ServerKind(kind="gateway", config=GatewaySpec, serve=_serve, faults=HTTP_FAULTS)

@@ -191,10 +191,17 @@ class House:
         kind = next(each.kind for each in self.spec.device if each.id == device) if device in self._gates else ""
         if not kind:
             raise KeyError(device)
-        if (fault.http_status and kind != "gateway") or (fault.of_mail and kind != "mail"):
+        if fault.own and fault not in find_kind(kind).faults:
             raise ValueError(f"{device}: {kind} has no fault {fault}")
         self.wire.note(device, "", "fault", fault)
         self._gates[device].set_fault(fault)
+
+    def internet_up(self, up: bool) -> None:
+        """The line to the world goes, or comes back: every server in the internet is dead meanwhile."""
+        self.wire.note("house", "internet", "truth", "up" if up else "down")
+        for each in self.spec.device:
+            if find_kind(each.kind).internet:
+                self._gates[each.id].set_power(Fault.NONE if up else Fault.DEAD)
 
     def gateway_answers(self, status: int | None, device: str | None = None) -> None:
         """Gateways (one, or all) answer every call with this HTTP status; None is back to normal."""
@@ -277,8 +284,9 @@ class House:
 
     def _dark_changed(self, dark: bool) -> None:
         """Without light, plugs are gone too; the gateway has its own power, and machines tell for themselves."""
-        for name in self._named(None, "kasa"):
-            self._gates[name].set_power(Fault.DEAD if dark else Fault.NONE)
+        for each in self.spec.device:
+            if find_kind(each.kind).mains:
+                self._gates[each.id].set_power(Fault.DEAD if dark else Fault.NONE)
 
     async def _beat(self) -> None:
         while True:

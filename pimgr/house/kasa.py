@@ -241,4 +241,4 @@ async def _serve(spec: KasaSpec, house: House) -> AsyncIterator[None]:
         yield
 
 
-KIND = ServerKind(kind="kasa", config=KasaSpec, serve=_serve, loads=loads)
+KIND = ServerKind(kind="kasa", config=KasaSpec, serve=_serve, loads=loads, mains=True)

@@ -64,11 +64,27 @@ class ServerKind(Generic[SpecT]):
     """Serves until it is left. Opens its ports by `House.listening` and tells what it hears to `House.wire`."""
     loads: Callable[[SpecT], Mapping[str, LoadSpec]] = _no_loads
     """What it switches, by part: "" is the device itself, "3" the third outlet."""
+    faults: frozenset[Fault] = frozenset()
+    """The answers of its own that it can give, beyond the faults that every device has."""
+    mains: bool = False
+    """Without light it is gone, as a plug is; a gateway has its own power, a machine tells for itself."""
+    internet: bool = False
+    """It stands in the internet, not in the house: `House.internet_up` takes all of these away at once."""
 
 
 BUILT_IN = {
     name: EntryPoint(name, f"pimgr.house.{module}:KIND", GROUP)
-    for name, module in {"gateway": "gateway", "kasa": "kasa", "ssh": "ssh", "mail": "mail"}.items()
+    for name, module in {
+        "gateway": "gateway",
+        "honeywell": "honeywell",
+        "kasa": "kasa",
+        "mail": "mail",
+        "ssh": "ssh",
+        "tesla": "tesla",
+        "tuya": "tuya",
+        "tuya-cloud": "tuya_cloud",
+        "weather": "weather",
+    }.items()
 }
 
 

@@ -17,7 +17,7 @@ from typing import Literal
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from pimgr.house.faults import Fault, Line
+from pimgr.house.faults import MAIL_FAULTS, Fault, Line
 from pimgr.house.house import House
 from pimgr.house.kinds import DeviceSpec, ServerKind
 from pimgr.house.mails import Mail
@@ -84,7 +84,7 @@ class MailServer:
     ) -> str:
         """Whether a mail may begin."""
         fault = self._house.gate(self.spec.id).fault
-        if fault.of_mail:
+        if fault in MAIL_FAULTS:
             answer = TEMPORARY if fault is Fault.MAIL_TEMPORARY else PERMANENT
             self._note("refused", answer[:3], address)
             return answer
@@ -140,4 +140,4 @@ async def _serve(spec: MailSpec, house: House) -> AsyncIterator[None]:
         yield
 
 
-KIND = ServerKind(kind="mail", config=MailSpec, serve=_serve)
+KIND = ServerKind(kind="mail", config=MailSpec, serve=_serve, faults=MAIL_FAULTS)

@@ -70,6 +70,7 @@ class Moment(Config, kw_only=True):
     person: dict[str, bool] = field(default_factory=dict)
     meters_broken: bool | None = None
     expire_sessions: bool = False
+    internet: bool | None = None
     say: str = ""
 
 

@@ -29,13 +29,19 @@ def happen(house: House, moment: Moment) -> None:
         house.set_charge(moment.charge)
     for device, fault in moment.fault.items():
         house.fault(device, fault)
-    if moment.meters_broken is not None:
-        house.meters_broken(moment.meters_broken)
-    if moment.expire_sessions:
-        house.expire_sessions()
+    _happen_to_lines(house, moment)
     for part, on in moment.person.items():
         house.switch_by_person(part, on)
     if moment.grid in ("up", "down"):
         house.grid_up(moment.grid == "up")
     elif moment.grid:
         house.set_grid(moment.grid)
+
+
+def _happen_to_lines(house: House, moment: Moment) -> None:
+    if moment.meters_broken is not None:
+        house.meters_broken(moment.meters_broken)
+    if moment.expire_sessions:
+        house.expire_sessions()
+    if moment.internet is not None:
+        house.internet_up(moment.internet)

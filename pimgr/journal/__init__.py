@@ -2,6 +2,7 @@
 
 from pimgr.journal.journal import Journal
 from pimgr.journal.reader import NoDecision, read_actions, read_decision, read_history, read_seq, read_state
+from pimgr.journal.store import ConnectionStore
 from pimgr.journal.words import (
     AlreadyRunning,
     HistoryLine,
@@ -14,6 +15,7 @@ from pimgr.journal.words import (
 
 __all__ = [
     "AlreadyRunning",
+    "ConnectionStore",
     "HistoryLine",
     "Journal",
     "NewerJournal",

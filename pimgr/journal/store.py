@@ -22,13 +22,14 @@ class ConnectionStore:
         packed = self._known.get((self._connection, key))
         return None if packed is None else decode(packed)
 
-    async def put(self, key: str, value: Storable) -> None:
-        """Returns after the fsync. Raises `NotStored` if the disk took nothing, TypeError for what isn't storable."""
+    async def put(self, key: str, value: Storable) -> bool:
+        """True after the fsync. Raises `NotStored` if the disk took nothing, TypeError for what isn't storable."""
         check(value)
         packed = encode(value)
         encode(key)
         self._known[self._connection, key] = packed
         await self._put(Stored(self._connection, key, packed))
+        return True
 
 
 def check(value: object) -> None:

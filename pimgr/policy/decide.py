@@ -36,7 +36,7 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     return Decision(
         state=state,
         actions=tuple(turn.actions),
-        events=tuple(turn.events),
+        events=inputs.notes + tuple(turn.events),
         notices=tuple(turn.notices),
         reasons=tuple(turn.reasons),
         look=tuple(sorted(turn.look)),

@@ -271,6 +271,14 @@ class PartView(Frozen, kw_only=True):
     fault: str = ""
 
 
+class Event(Frozen, kw_only=True):
+    """A transition, told in one line: goes to the log, the journal and `pimgr why`."""
+
+    text: str
+    part: str = ""
+    what: str = ""
+
+
 class Outcome(Frozen, kw_only=True):
     """What became of an action: accepted, or the error's class name and its text."""
 
@@ -297,13 +305,14 @@ Command = Forget | GiveBack
 
 
 class Inputs(Frozen, kw_only=True):
-    """Everything new since the last decision, and the latest of everything else."""
+    """Everything new since the last decision, the latest of everything else, and `notes` of plugins for the history."""
 
     grid: tuple[GridReading, ...] = ()
     site: SiteReading | None = None
     parts: Mapping[str, PartView] = {}
     outcomes: tuple[Outcome, ...] = ()
     commands: tuple[Command, ...] = ()
+    notes: tuple[Event, ...] = ()
 
 
 # -------------------------------------------------------------------------------------------------------- decision
@@ -317,14 +326,6 @@ class Action(Frozen, kw_only=True):
     aspect: Aspect
     value: Value
     why: str
-
-
-class Event(Frozen, kw_only=True):
-    """A transition, told in one line: goes to the log, the journal and `pimgr why`."""
-
-    text: str
-    part: str = ""
-    what: str = ""
 
 
 class Notice(Frozen, kw_only=True):

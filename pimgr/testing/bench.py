@@ -54,15 +54,15 @@ class ToleratingStore(FakeStore):
     def get(self, key: str) -> api.Storable:
         return self._odd[key] if key in self._odd else super().get(key)
 
-    async def put(self, key: str, value: api.Storable) -> None:
+    async def put(self, key: str, value: api.Storable) -> bool:
         self._odd.pop(key, None)
         try:
             encode_storable(value)
         except TypeError as error:
             self.objections.append(f"{key}: {error}")
             self._odd[key] = value
-            return
-        await super().put(key, value)
+            return True
+        return await super().put(key, value)
 
 
 class Bench:

@@ -20,24 +20,35 @@ T = TypeVar("T")
 class FakeStore:
     """The durable key-value area, in memory; give the same one to the next context to play a restart.
 
-    `failure`: raised by the next puts, as by a full disk, until it is set to None.
+    `failure`: raised by the next puts until it is set to None. `full`: the disk takes nothing.
     """
 
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}
+        self._durable: dict[str, bytes] = {}
+        self.full = False
         self.failure: Exception | None = None
 
     def get(self, key: str) -> api.Storable:
         kept = self._kept.get(key)
         return None if kept is None else msgspec.msgpack.decode(kept)
 
-    async def put(self, key: str, value: api.Storable) -> None:
-        """Raises TypeError for a value that isn't storable, and `failure` if one is set."""
+    async def put(self, key: str, value: api.Storable) -> bool:
+        """Raises TypeError for a value that isn't storable, and `failure` if one is set. False while `full`."""
         encoded = encode_storable(value)
         await asyncio.sleep(0)
         if self.failure is not None:
             raise self.failure
         self._kept[key] = encoded
+        if not self.full:
+            self._durable[key] = encoded
+        return not self.full
+
+    def after_power_cut(self) -> FakeStore:
+        """A store with what was durable, as the next start finds it."""
+        store = FakeStore()
+        store._kept, store._durable = dict(self._durable), dict(self._durable)
+        return store
 
     def keys(self) -> list[str]:
         return sorted(self._kept)
@@ -71,7 +82,8 @@ class FakeContext:
     """Implements `api.Context`: in-memory store, secrets from a dict, a settable clock, one worker thread of its own.
 
     A call that is cancelled while it runs leaves its thread behind; the next call gets a new one, as in pimgr.
-    `close` tells its threads to end after what they are doing.
+    `close` tells its threads to end after what they are doing. `told`: every `tell`, oldest first;
+    `recorded`: likewise.
     """
 
     def __init__(
@@ -88,6 +100,8 @@ class FakeContext:
         self.store = store or FakeStore()
         self.clock = clock or FakeClock()
         self.secrets = dict(secrets or {})
+        self.told: list[tuple[str, api.Finding | None]] = []
+        self.recorded: list[str] = []
         self._worker: Worker | None = None
 
     def now(self) -> api.Instant:
@@ -98,6 +112,17 @@ class FakeContext:
             wish, fact = f"secret {reference.secret}", "it isn't among the test's secrets"
             raise api.Refused(self.connection, wish, fact, "add it to FakeContext(secrets=...)")
         return self.secrets[reference.secret]
+
+    def tell(self, key: str, finding: api.Finding | None) -> None:
+        self.told.append((key, finding))
+
+    def standing(self) -> dict[str, api.Finding]:
+        """What was told and isn't over, by key."""
+        last = dict(self.told)
+        return {key: finding for key, finding in last.items() if finding is not None}
+
+    def record(self, text: str) -> None:
+        self.recorded.append(text)
 
     async def call(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         self.now()  # so that the clock knows this loop when the thread asks for the time

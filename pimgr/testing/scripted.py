@@ -129,7 +129,7 @@ class _Meter(_Part):
         """Powers, charge and settings as the world has them."""
         at = await self._read("site read")
         state = self._world.state()
-        power = {name: None if value is None else Watts(value) for name, value in state.power.items()}
+        power: Any = {name: None if value is None else Watts(value) for name, value in state.power.items()}
         capacity = self._config.capacity_wh if isinstance(self._config, GatewayConfig) else 13_500.0
         return api.SiteReading(
             at=at,

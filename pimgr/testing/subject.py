@@ -28,8 +28,9 @@ class Methods:
 METHODS: Mapping[Capability, Methods] = {
     Capability.GRID_SOURCE: Methods("read_grid", api.GridReading),
     Capability.SITE_METER: Methods("read_site", api.SiteReading),
-    Capability.SITE_CONTROL: Methods(commands=("set_reserve", "set_mode")),
+    Capability.SITE_CONTROL: Methods(commands=("set_reserve", "set_mode", "set_grid_charging", "set_storm_watch")),
     Capability.LOAD: Methods("read_load", api.LoadReading, ("switch",)),
+    Capability.GRADED_LOAD: Methods("read_level", api.LevelReading, ("set_level",)),
     Capability.HOST: Methods("read_host", api.HostReading, ("shut_down", "wake")),
     Capability.THERMOSTAT: Methods("read_thermostat", api.ThermostatReading, ("hold", "resume")),
     Capability.FORECAST: Methods("read_forecast", api.ForecastReading),
@@ -48,6 +49,35 @@ class Trouble(StrEnum):
     """Accept what is said, and never answer."""
     GARBAGE = "garbage"
     """Answer what no such device says."""
+    DRIPPING = "dripping"
+    """Answer at a byte a second."""
+    CUT = "cut"
+    """Answer half, and end the connection."""
+    OVERSIZE = "oversize"
+    """Answer 1 GB."""
+    SLOW = "slow"
+    """Answer properly, in half of the deadline."""
+    WRONG_CREDENTIALS = "wrong credentials"
+    """Refuse the password, key or token that was right until now."""
+    CHANGED_IDENTITY = "changed identity"
+    """Be another device at the same address: another certificate, host key or device id."""
+    RATE_LIMITED = "rate limited"
+    """Say that it was asked too often."""
+
+
+FAULTS: Mapping[Trouble, tuple[type[api.DeviceError], ...]] = {
+    Trouble.UNREACHABLE: (api.Unreachable,),
+    Trouble.SILENT: (api.Unreachable,),
+    Trouble.GARBAGE: (api.Garbled,),
+    Trouble.DRIPPING: (api.Unreachable, api.Garbled),
+    Trouble.CUT: (api.Unreachable, api.Garbled),
+    Trouble.OVERSIZE: (api.Garbled,),
+    Trouble.SLOW: (),
+    Trouble.WRONG_CREDENTIALS: (api.Refused,),
+    Trouble.CHANGED_IDENTITY: (api.Garbled,),
+    Trouble.RATE_LIMITED: (api.Refused,),
+}
+"""What a reading raises in each trouble; with several, either is right."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +102,10 @@ class Subject:
     device that must not be touched. `unsupported`: calls that it can't do, as (part, method, arguments). `settle_s`:
     how long a command's effect may take to be readable. `rest_s`: by how much the clock is moved on after a failure, so
     that a login budget lets the plugin try again.
+
+    For the fault matrix: `faults`: what a call raises in a trouble where that isn't `FAULTS`, several kinds where all
+    are right, none (an empty tuple) where it works. `spared`: troubles that this device can't have, each with the
+    reason; every other one must be among the vendor's.
     """
 
     plugin: str
@@ -82,6 +116,8 @@ class Subject:
     deadlines: api.Deadlines = api.Deadlines(read_s=1.0, switch_s=1.0, cloud_s=1.0, shut_down_s=1.0)  # noqa: RUF009
     commands: bool = True
     unsupported: tuple[tuple[str, str, tuple[Any, ...]], ...] = ()
+    faults: Mapping[Trouble, tuple[type[api.DeviceError], ...]] = field(default_factory=dict)
+    spared: Mapping[Trouble, str] = field(default_factory=dict)
     settle_s: float = 3.0
     rest_s: float = 600.0
 

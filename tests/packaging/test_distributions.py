@@ -12,7 +12,7 @@ import pytest
 from tools import lock
 
 ROOT = Path(__file__).resolve().parents[2]
-PLUGINS = ("gmail", "honeywell", "kasa", "powerwall", "ssh-host", "tuya", "windows-host")
+PLUGINS = ("apprise", "gmail", "honeywell", "kasa", "powerwall", "ssh-host", "tuya", "weather", "windows-host")
 LOCKS = {name: (ROOT / "lock" / f"{name}.lock").read_text(encoding="utf-8") for name in ("build", "run", "dev")}
 
 

@@ -14,7 +14,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-PLUGINS = ("gmail", "honeywell", "kasa", "powerwall", "ssh-host", "tuya", "windows-host")
+PLUGINS = ("apprise", "gmail", "honeywell", "kasa", "powerwall", "ssh-host", "tuya", "weather", "windows-host")
 SECONDS = 300
 
 

@@ -13,7 +13,7 @@ from pimgr import api
 from pimgr.api import Capability, DeviceError, DeviceType, LoadReading, Secret
 from pimgr.board import Board
 from pimgr.connections import READ, ConnectionTask, Device, Request
-from pimgr.context import HostContext
+from pimgr.context import HostContext, Surroundings
 from pimgr.rates import Schedule, poll_s
 from pimgr.testing import FakeClock, FakeStore, World
 from pimgr.testing.scripted import DEVICE_TYPES
@@ -21,6 +21,16 @@ from pimgr.worker import Worker
 
 TYPES = {type_.name: type_ for type_ in DEVICE_TYPES}
 _numbers = itertools.count(1)
+
+
+class Unheard:
+    """What connections tell here is nobody's business."""
+
+    def tell(self, connection: str, key: str, finding: api.Finding | None) -> None:
+        raise AssertionError(f"{connection} told {key} {finding}")
+
+    def record(self, connection: str, text: str) -> None:
+        raise AssertionError(f"{connection} recorded {text}")
 
 
 class NoSecrets:
@@ -80,7 +90,7 @@ class Shell:
             config = type_.config(world=self.world.name, **table)
         assert config is not None
         provides = {key: frozenset(what) for key, what in type_.provides(config).items()}
-        context = HostContext(id, self.clock, FakeStore(), NoSecrets())
+        context = HostContext(id, FakeStore(), Surroundings(self.clock, NoSecrets(), Unheard()))
         device = Device(id=id, type=type_, config=config, provides=provides, context=context, importer=self.importer)
         slots = {
             (device.part(key), capability): poll_s(capability, dict(type_.poll_s), type_.cloud)

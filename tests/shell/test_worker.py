@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from pimgr.api import Unreachable
-from pimgr.context import MAX_HANGING, HostContext
+from pimgr.context import MAX_HANGING, HostContext, Surroundings
 from pimgr.testing import FakeClock, FakeStore
 from pimgr.worker import Worker
-from tests.shell.rig import NoSecrets
+from tests.shell.rig import NoSecrets, Unheard
 
 ROOT = Path(__file__).parents[2]
 
 
 def context() -> HostContext:
-    return HostContext("nas", FakeClock(), FakeStore(), NoSecrets())
+    return HostContext("nas", FakeStore(), Surroundings(FakeClock(), NoSecrets(), Unheard()))
 
 
 async def until(fact: Callable[[], bool]) -> None:
@@ -177,11 +177,12 @@ def test_a_worker_knows_whether_it_is_busy() -> None:
 def test_a_thread_that_hangs_does_not_keep_the_process_from_ending() -> None:
     program = """
 import asyncio, threading
-from pimgr.context import HostContext
+from pimgr.context import HostContext, Surroundings
 from pimgr.testing import FakeClock, FakeStore
+from tests.shell.rig import NoSecrets, Unheard
 
 async def main():
-    context = HostContext("nas", FakeClock(), FakeStore(), None)
+    context = HostContext("nas", FakeStore(), Surroundings(FakeClock(), NoSecrets(), Unheard()))
     begun = threading.Event()
     def hang():
         begun.set()

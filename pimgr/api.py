@@ -471,6 +471,11 @@ class DeviceType(Generic[ConfigT]):
     floor_s: float = 1.0
     """Never read more often than this."""
     discover: Callable[[Context], AsyncIterator[Found]] | None = None
+    advise: Callable[[ConfigT], Sequence[Finding]] | None = None
+    """What a valid config will not bring about, such as mail to a gateway that closed; told by `pimgr check`.
+
+    It is not an error of the config: the rest of it goes on protecting the house.
+    """
 
 
 class Hooks:

@@ -10,6 +10,7 @@ from pimgr.api import Finding, Severity
 from pimgr.cli import say, show
 from pimgr.cli.exits import Exit
 from pimgr.config import HouseConfig
+from pimgr.plugins import Plugins
 from pimgr.text import safe
 
 MARK = {Severity.INFO: "ok", Severity.WARNING: "look", Severity.CRITICAL: "WRONG"}
@@ -25,19 +26,41 @@ def check(path: Path, *, as_json: bool, connect: bool) -> None:
         from pimgr import visit
 
         visits = visit.visit(house, plugins, secrets)
-    well = errors is None and not any(f.severity is Severity.CRITICAL for _, found in visits for f in found)
+    advice = _advice(house, plugins) if house is not None else []
+    well = errors is None and not any(f.severity is Severity.CRITICAL for _, fs in (*advice, *visits) for f in fs)
     if as_json:
         found = [] if errors is None else errors.errors
         digest = house.digest if house else ""
-        say.json({"ok": well, "path": str(path), "digest": digest, "errors": found, "devices": dict(visits)})
+        say.json(
+            {
+                "ok": well,
+                "path": str(path),
+                "digest": digest,
+                "errors": found,
+                "advice": dict(advice),
+                "devices": dict(visits),
+            }
+        )
     elif errors is not None:
         say.lines(str(errors).split("\n"))
     elif house is not None:
         say.lines([f"{safe(str(path))} is valid: {_counts(house)}."])
+        for name, findings in advice if not connect else []:
+            say.lines(["", safe(name, 60), *(line for f in findings for line in _finding(f))])
         for name, findings in visits:
             say.lines(["", safe(name, 60), *(line for f in findings for line in _finding(f))])
             say.lines([] if findings else ["  it found nothing to say"])
     say.leave(Exit.OK if well else Exit.NO)
+
+
+def _advice(house: HouseConfig, plugins: Plugins) -> list[tuple[str, tuple[Finding, ...]]]:
+    """What plugins have to say of a valid config."""
+    found = []
+    for connection in house.connections:
+        advise = plugins.types[connection.type].advise
+        if advise is not None and (findings := tuple(advise(configs.typed(connection, plugins)))):
+            found.append((connection.id, findings))
+    return found
 
 
 def _counts(house: HouseConfig) -> str:

@@ -7,22 +7,18 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from email.message import EmailMessage
 from typing import TypeVar
 
 from pimgr.api import Context, DeviceError, Finding, Message, Parts, Refused, Severity
-from pimgr_gmail import MailConfig
+from pimgr_gmail import MAIL, MailConfig
 from pimgr_gmail.errors import Wanted, as_device_error
-from pimgr_gmail.letter import letter
+from pimgr_gmail.gateways import INSTEAD, closed
+from pimgr_gmail.letter import letter, short_letter
 from pimgr_gmail.smtp import Smtp
 
 T = TypeVar("T")
 
-CLOSED_GATEWAYS = {
-    "tmomail.net": "T-Mobile closed it in December 2024",
-    "txt.att.net": "AT&T closed it in June 2025",
-    "mms.att.net": "AT&T closed it in June 2025",
-}
-"""Carriers' mail-to-SMS gateways that swallow mail. Sources: the carriers' own notices."""
 _PATIENCE, _LAST = 0.85, 0.95
 """Shares of the host's deadline: when we hang up, and when the thread is left behind (in a look-up of a name)."""
 
@@ -56,15 +52,29 @@ class Mail:
         return bool(self._live)
 
     async def send(self, message: Message) -> None:
-        """Hand the mail over. A recipient refused beside others that are not is remembered, and told by `check`."""
-        mail = letter(self._config, message)
-        config = self._config
+        """Hand the mail over, and its short form. A recipient refused beside others is remembered, for `check`.
+
+        Where only one of the two forms was taken, it isn't sent again with the other.
+        """
+        letters = self._letters(message)
+        taken = self._context.store.get("taken") or []
+        taken = taken if taken[:1] == [message.key] else [message.key]
 
         def hand_over(session: Smtp) -> list[str]:
-            return sorted(session.send_message(mail, config.sent_from, list(config.to)))
+            refused: list[str] = []
+            for form, (mail, recipients) in letters.items():
+                if form not in taken:
+                    refused += session.send_message(mail, self._config.sent_from, list(recipients))
+                    taken.append(form)
+            return sorted(refused)
 
-        refused = await self._in_session("a mail sent", hand_over)
-        if refused != (self._context.store.get("refused") or []):
+        try:
+            refused = await self._in_session("a mail sent", hand_over) if letters else []
+        except DeviceError:
+            if len(taken) > 1 and taken != self._context.store.get("taken"):
+                await self._context.store.put("taken", taken)
+            raise
+        if letters and refused != (self._context.store.get("refused") or []):
             await self._context.store.put("refused", refused)
 
     async def check(self) -> list[Finding]:
@@ -79,16 +89,26 @@ class Mail:
 
     # ------------------------------------------------------------------------------------------------------ inside
 
+    def _letters(self, message: Message) -> dict[str, tuple[EmailMessage, tuple[str, ...]]]:
+        """What is to be sent to whom, by form; nothing where nobody wants messages of this severity.
+
+        Raises Refused where all who want it are at gateways that closed.
+        """
+        config, severity = self._config, message.severity
+        wanted = {
+            "long": (letter, config.recipients(severity)),
+            "short": (short_letter, config.short_recipients(severity)),
+        }
+        living = {form: tuple(a for a in each if not closed(a)) for form, (_, each) in wanted.items()}
+        if not any(living.values()) and any(each for _, each in wanted.values()):
+            fact = "every address it should go to is at a mail-to-text service that closed"
+            raise Refused(self._context.connection, "a mail sent", fact, INSTEAD)
+        return {form: (wanted[form][0](config, message, each), each) for form, each in living.items() if each}
+
     def _address_findings(self) -> list[Finding]:
-        findings = []
-        for address in self._config.to:
-            why = CLOSED_GATEWAYS.get(address.rpartition("@")[2].lower())
-            if why is not None:
-                cure = "use an address with a mailbox, or a push service such as ntfy"
-                text = f"mail to {address} reaches no phone any more: {why}"
-                findings.append(Finding(severity=Severity.WARNING, text=text, cure=cure))
+        findings = list(MAIL.advise(self._config)) if MAIL.advise else []
         for address in self._context.store.get("refused") or []:
-            if address in self._config.to:
+            if address in self._config.addresses:
                 text = f"the mail server took no mail for {address} the last time"
                 findings.append(Finding(severity=Severity.WARNING, text=text, cure="check this address"))
         return findings

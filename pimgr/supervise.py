@@ -13,9 +13,10 @@ from pathlib import Path
 
 from pimgr import config as configs
 from pimgr import logs
-from pimgr.api import Instant, Now
+from pimgr.api import Now
 from pimgr.board import CLOUD_GAP_S, Board
 from pimgr.clock import Clock, SystemClock
+from pimgr.commands import Commands
 from pimgr.compose import Shown, compose
 from pimgr.config import ConfigErrors, HouseConfig
 from pimgr.context import Surroundings
@@ -29,7 +30,7 @@ from pimgr.loop import Loop, Wiring
 from pimgr.mailer import Mailer
 from pimgr.notify import Systemd
 from pimgr.policy.claims import resume
-from pimgr.policy.model import Decision, Event, Forget, GiveBack, Inputs, Outcome
+from pimgr.policy.model import Decision, Event, Inputs, Outcome
 from pimgr.stall import StallWatch
 from pimgr.telemetry import Telemetry
 from pimgr.text import safe
@@ -40,7 +41,6 @@ from pimgr.worries import Worries
 log = logging.getLogger(__name__)
 
 PROBE_S = 30.0
-MEASURE_S = 60.0
 EXIT_OK, EXIT_DIED, EXIT_RUNNING, EXIT_CONFIG = 0, 70, 75, 78
 
 
@@ -109,7 +109,6 @@ class Supervisor:
         self.stop = asyncio.Event()
         self._packages: dict[str, str] = {}
         self._swapping = asyncio.Lock()
-        self._measured: Instant | None = None
         self.shown = Shown(options.run)
 
     async def prepare(self) -> None:
@@ -251,7 +250,7 @@ class Supervisor:
             self.mailer.nudge()
         for notice in decision.notices if self.options.dry_run else ():
             log.info("mail: %s", safe(notice.subject))
-        self._measure(inputs)
+        self.telemetry.sample(inputs.site)
         self.worries.look_at_disk()
         self.worries.look_at_grid(self.board.grid_seen(), self.config.grid_sources, self.fleet.lines())
         self.worries.listen(inputs.grid)
@@ -260,33 +259,9 @@ class Supervisor:
         self.systemd.decided(view.headline)
         self.systemd.beat()
 
-    def _measure(self, inputs: Inputs) -> None:
-        """A point a minute of what the meters say is enough for curves, and for estimates after a restart."""
-        site = inputs.site
-        if site is not None and (self._measured is None or site.at.since(self._measured) >= MEASURE_S):
-            self._measured = site.at
-            self.telemetry.note(site)
-
-    # ---------------------------------------------------------------------------------------------------- commands
-
     async def handle(self, request: Request) -> Reply:
         """What people ask for over the control socket."""
-        match request.do:
-            case "reload":
-                return await self._reload()
-            case "forget" if self._has_claim(request.part):
-                self.loop.told(Forget(request.part))
-                return Reply(True, f"{request.part}: written off")
-            case "give back" if any(q.part == request.part for q in self.journal.state.questions):
-                self.loop.told(GiveBack(request.part))
-                return Reply(True, f"{request.part}: will be given back")
-            case "forget" | "give back":
-                return Reply(False, f"{request.part}: nothing is owed to it; see `pimgr status`")
-            case _:
-                return Reply(False, f"unknown request {request.do!r}")
-
-    def _has_claim(self, part: str) -> bool:
-        return any(c.part == part for c in self.journal.state.claims + self.journal.state.questions)
+        return await Commands(self.journal, self.loop, self._reload).handle(request)
 
     async def _reload(self) -> Reply:
         """Swap in the config file between two ticks; an invalid one is refused, and the present one stays."""

@@ -21,6 +21,7 @@ from pimgr.api import (
     ForecastReading,
     GridReading,
     HostReading,
+    Instant,
     LoadReading,
     Reading,
     SiteReading,
@@ -30,6 +31,7 @@ from pimgr.worker import Worker
 
 NAME = "telemetry.db"
 FLUSH_S = 300.0
+SAMPLE_S = 60.0
 KEEP_S = 90 * 86400.0
 MAX_BYTES = 50_000_000
 CLOSE_S = 2.0
@@ -61,6 +63,7 @@ class Telemetry:
         self._worker: Worker | None = Worker("telemetry")
         self._flush_s = flush_s
         self._waiting: list[Row] = []
+        self._sampled: Instant | None = None
         self.problem = ""
 
     async def remembered(self, kind: type[Reading] = SiteReading) -> dict[str, Reading]:
@@ -84,6 +87,12 @@ class Telemetry:
             return
         self._waiting.append(row)
         del self._waiting[:-MAX_WAITING]
+
+    def sample(self, site: SiteReading | None) -> None:
+        """A point a minute of what the meters say is enough for curves, and for estimates after a restart."""
+        if site is not None and (self._sampled is None or site.at.since(self._sampled) >= SAMPLE_S):
+            self._sampled = site.at
+            self.note(site)
 
     async def run(self) -> None:
         """Flush every 5 minutes, for ever. Trouble with the disk ends the recording, not this task."""

@@ -1,10 +1,14 @@
-"""`pimgr check --connect`: each device is looked at as by an installer. Switches nothing, keeps nothing."""
+"""`pimgr check --connect`: each device is looked at as by an installer. Switches nothing, keeps nothing.
+
+A device is met with what the running pimgr keeps for it, read from the journal: a token, a fingerprint, a login budget.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from pimgr.api import Connection, DeviceError, Finding, Severity, Storable
 from pimgr.clock import SystemClock
@@ -17,13 +21,17 @@ DEADLINE_S = 20.0
 """What one connection's check may take, all its calls together."""
 
 Visit = tuple[str, tuple[Finding, ...]]
+Kept = Callable[[str], Mapping[str, Storable]]
+"""What is kept for a connection, by key; empty where nothing is, or where it can't be read."""
 
 
 class _Memory:
-    """A store for one visit: what a running pimgr keeps is not touched, so a fingerprint is told and not pinned."""
+    """A store for one visit: what a running pimgr keeps is there and not touched. What is put is for this visit only,
+    and `put` says so: a fingerprint is told and not pinned, a single-use token not spent.
+    """
 
-    def __init__(self) -> None:
-        self._kept: dict[str, Storable] = {}
+    def __init__(self, kept: Mapping[str, Storable]) -> None:
+        self._kept: dict[str, Storable] = dict(kept)
 
     def get(self, key: str) -> Storable:
         return self._kept.get(key)
@@ -48,17 +56,27 @@ class _Said:
         """A visit leaves no trace."""
 
 
-def visit(house: HouseConfig, plugins: Plugins, secrets: Secrets) -> list[Visit]:
+@dataclass(frozen=True)
+class Luggage:
+    """What a visitor brings along."""
+
+    plugins: Plugins
+    secrets: Secrets
+    kept: Kept
+
+
+def visit(house: HouseConfig, luggage: Luggage) -> list[Visit]:
     """What each connection finds of itself, in the order of the config. Never raises for a device."""
-    return asyncio.run(_all(house.connections, plugins, secrets))
+    return asyncio.run(_all(house.connections, luggage))
 
 
-async def _all(connections: Sequence[ConnectionConfig], plugins: Plugins, secrets: Secrets) -> list[Visit]:
-    findings = await asyncio.gather(*(_one(connection, plugins, secrets) for connection in connections))
+async def _all(connections: Sequence[ConnectionConfig], luggage: Luggage) -> list[Visit]:
+    findings = await asyncio.gather(*(_one(connection, luggage) for connection in connections))
     return [(connection.id, found) for connection, found in zip(connections, findings, strict=True)]
 
 
-async def _one(connection: ConnectionConfig, plugins: Plugins, secrets: Secrets) -> tuple[Finding, ...]:
+async def _one(connection: ConnectionConfig, luggage: Luggage) -> tuple[Finding, ...]:
+    plugins = luggage.plugins
     type_ = plugins.types[connection.type]
     try:
         config = typed(connection, plugins)
@@ -67,7 +85,8 @@ async def _one(connection: ConnectionConfig, plugins: Plugins, secrets: Secrets)
     except (ConfigErrors, ImportError) as missing:
         return (Finding(severity=Severity.CRITICAL, text=str(missing)),)
     said = _Said()
-    context = HostContext(connection.id, _Memory(), Surroundings(SystemClock(), secrets, said))
+    store = _Memory(luggage.kept(connection.id))
+    context = HostContext(connection.id, store, Surroundings(SystemClock(), luggage.secrets, said))
     link = Link(connection.id, lambda: type_.open(config, context), context.release)
     found: list[Finding] = []
 

@@ -72,11 +72,13 @@ def check(
     config: Config = places.CONFIG,
     json: Json = False,
     connect: Annotated[bool, typer.Option("--connect", help="Also look at each device; switches nothing.")] = False,
+    *,
+    state: State,
 ) -> None:
     """Look for errors in the config, all at once. Contacts nothing, unless asked to."""
     from pimgr.cli import checks
 
-    checks.check(config, as_json=json, connect=connect)
+    checks.check(config, as_json=json, connect=state if connect else None)
 
 
 @app.command()
@@ -107,33 +109,18 @@ def status(run: Run, json: Json = False) -> None:
 
 @app.command()
 def why(
-    part: Annotated[str | None, typer.Argument(help="Such as pool-pump or strip/3; all, if absent.")] = None,
+    part: Annotated[
+        str | None, typer.Argument(help="Such as pool-pump or strip/3, or a connection; all, if absent.")
+    ] = None,
     *,
     run: Run,
     state: State,
     json: Json = False,
 ) -> None:
     """Why a part is as it is, and when it comes back."""
-    from pimgr.cli import show
-    from pimgr.cli.word import now
+    from pimgr.cli import why as whys
 
-    view, word = say.last_word(run, as_json=json)
-    parts = [line for line in view.parts if (line.part == part if part else line.status)]
-    if part and not parts:
-        import difflib
-
-        near = difflib.get_close_matches(part, [line.part for line in view.parts], n=1)
-        cure = f'did you mean "{near[0]}"?' if near else "`pimgr status` lists all parts"
-        say.fail(f'no part is called "{safe(part, 60)}"; {safe(cure, 100)}', Exit.NO)
-    lately = _history(state, part) if part else []
-    if json:
-        say.json({"running": word.running, "problem": word.problem, "parts": parts, "lately": lately})
-    else:
-        if word.problem:
-            say.lines([*show.wrapped(f"! {word.problem}", 0, 2), ""])
-        say.lines([*show.why(parts, now()), *([f"  lately, of {safe(str(part), 60)}:"] if lately else [])])
-        say.lines([f"    {line}" for line in lately])
-    say.leave(Exit.OK if word.running else Exit.NOT_RUNNING)
+    whys.why(part, run, state, as_json=json)
 
 
 @app.command()
@@ -198,20 +185,6 @@ def version() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------ inside
-
-
-def _history(folder: Path, part: str | None) -> list[str]:
-    """The last events of a part; none where the journal isn't there or isn't ours to read: they are an extra."""
-    from datetime import datetime
-
-    from pimgr import sqlite
-    from pimgr.journal import NewerJournal, read_history
-
-    try:
-        lines = read_history(folder, part, 8)
-    except (OSError, sqlite.Error, sqlite.Corrupt, NewerJournal):
-        return []
-    return [f"{datetime.fromtimestamp(line.wall).astimezone():%a %H:%M:%S} {safe(line.text)}" for line in lines]
 
 
 def _ask(folder: Path, do: str, part: str = "") -> NoReturn:

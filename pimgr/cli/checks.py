@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pimgr import config as configs
 from pimgr import plugins as plugin_loading
-from pimgr.api import Finding, Severity
+from pimgr.api import Finding, Severity, Storable
 from pimgr.cli import say, show
 from pimgr.cli.exits import Exit
 from pimgr.config import HouseConfig
@@ -16,16 +16,21 @@ from pimgr.text import safe
 MARK = {Severity.INFO: "ok", Severity.WARNING: "look", Severity.CRITICAL: "WRONG"}
 
 
-def check(path: Path, *, as_json: bool, connect: bool) -> None:
-    """Print what is wrong and end the program: 0 where all is well, 1 where it isn't."""
+def check(path: Path, *, as_json: bool, connect: Path | None) -> None:
+    """Print what is wrong and end the program: 0 where all is well, 1 where it isn't.
+
+    `connect`: the journal's folder, to look at each device with what is kept for it there; None to contact nothing.
+    """
     secrets = configs.Secrets(configs.secrets_folder(path))
     plugins = plugin_loading.load()
     house, errors = configs.check(path, plugins, secrets)
     visits: list[tuple[str, tuple[Finding, ...]]] = []
-    if connect and house is not None:
+    if connect is not None and house is not None:
         from pimgr import visit
 
-        visits = visit.visit(house, plugins, secrets)
+        kept = _Kept(connect)
+        visits = visit.visit(house, visit.Luggage(plugins, secrets, kept.of))
+        visits = [*([("what pimgr keeps", (kept.trouble,))] if kept.trouble else []), *visits]
     advice = _advice(house, plugins) if house is not None else []
     well = errors is None and not any(f.severity is Severity.CRITICAL for _, fs in (*advice, *visits) for f in fs)
     if as_json:
@@ -45,7 +50,7 @@ def check(path: Path, *, as_json: bool, connect: bool) -> None:
         say.lines(str(errors).split("\n"))
     elif house is not None:
         say.lines([f"{safe(str(path))} is valid: {_counts(house)}."])
-        for name, findings in advice if not connect else []:
+        for name, findings in advice if connect is None else []:
             say.lines(["", safe(name, 60), *(line for f in findings for line in _finding(f))])
         for name, findings in visits:
             say.lines(["", safe(name, 60), *(line for f in findings for line in _finding(f))])
@@ -61,6 +66,27 @@ def _advice(house: HouseConfig, plugins: Plugins) -> list[tuple[str, tuple[Findi
         if advise is not None and (findings := tuple(advise(configs.typed(connection, plugins)))):
             found.append((connection.id, findings))
     return found
+
+
+class _Kept:
+    """What the journal keeps for connections. `trouble`: why it can't be read, if it is there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.trouble: Finding | None = None
+
+    def of(self, connection: str) -> dict[str, Storable]:
+        from pimgr import sqlite
+        from pimgr.journal import NewerJournal, read_store
+
+        try:
+            return read_store(self._folder, connection)
+        except FileNotFoundError:  # pimgr never ran here
+            return {}
+        except (OSError, sqlite.Error, sqlite.Corrupt, NewerJournal) as error:
+            text = f"the journal in {self._folder} can't be read ({error}): what it keeps for devices is not used"
+            self.trouble = Finding(severity=Severity.WARNING, text=text, cure="run this as the user pimgr")
+            return {}
 
 
 def _counts(house: HouseConfig) -> str:

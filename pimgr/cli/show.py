@@ -75,11 +75,15 @@ def _connections(connections: Sequence[ConnectionLine], now: Instant) -> list[st
     if not sick:
         return [f"{count}, all well" if connections else "No connections"]
     lines = [f"{count}, {len(sick)} not well"]
-    for one in sick:
-        since = f", since {ago(one.since, now)}" if one.since else ""
-        reason = f": {one.reason}" if one.reason else ""
-        lines += wrapped(f"{safe(one.id, _NAME)} ({safe(one.type, 40)}) {one.health}{since}{reason}", 2, 4)
-    return lines
+    return [*lines, *(line for one in sick for line in connection(one, now, 2))]
+
+
+def connection(one: ConnectionLine, now: Instant, indent: int = 0) -> list[str]:
+    """How a connection is doing."""
+    since = f", since {ago(one.since, now)}" if one.since else ""
+    reason = f": {one.reason}" if one.reason else ""
+    text = f"{safe(one.id, _NAME)} ({safe(one.type, 40)}) {one.health}{since}{reason}"
+    return wrapped(text, indent, indent + 2)
 
 
 def why(parts: Sequence[PartLine], now: Instant) -> list[str]:

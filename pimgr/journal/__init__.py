@@ -1,7 +1,7 @@
 """What pimgr decided and owes, on the disk before anything in the house is changed."""
 
 from pimgr.journal.journal import Journal
-from pimgr.journal.reader import NoDecision, read_actions, read_decision, read_history, read_seq, read_state
+from pimgr.journal.reader import NoDecision, read_actions, read_decision, read_history, read_seq, read_state, read_store
 from pimgr.journal.store import ConnectionStore
 from pimgr.journal.words import (
     AlreadyRunning,
@@ -29,4 +29,5 @@ __all__ = [
     "read_history",
     "read_seq",
     "read_state",
+    "read_store",
 ]

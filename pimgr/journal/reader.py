@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pimgr import sqlite
-from pimgr.api import Frozen, Instant, Now
+from pimgr.api import Frozen, Instant, Now, Storable
 from pimgr.journal.content import load_state
 from pimgr.journal.entries import decode
 from pimgr.journal.schema import MIGRATIONS, NAME
@@ -42,6 +42,19 @@ def read_seq(folder: Path) -> int:
     """The number of the latest decision on the disk. Raises as `read_state`."""
     with _open(folder) as db:
         return load_state(db)[0]
+
+
+def read_store(folder: Path, connection: str) -> dict[str, Storable]:
+    """What the durable area of one connection holds, by key. Raises as `read_state`."""
+    with _open(folder) as db:
+        rows = db.execute("SELECT key, value, crc FROM store WHERE connection = ?", (connection,))
+        return {key: decode(_whole(connection, value, crc)) for key, value, crc in rows}
+
+
+def _whole(connection: str, value: bytes, crc: int) -> bytes:
+    if zlib.crc32(value) != crc:
+        raise sqlite.Corrupt(f"the store of {connection} is not as it was written")
+    return value
 
 
 def read_actions(folder: Path) -> list[StoredAction]:

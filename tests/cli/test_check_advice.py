@@ -11,6 +11,14 @@ from pathlib import Path
 CONFIG = """
 version = 1
 
+[grid]
+sources = ["gateway"]
+
+[connections.gateway]
+type = "powerwall.gateway"
+address = "192.0.2.10"
+password = {{ secret = "app-password" }}
+
 [connections.mail]
 type = "gmail.mail"
 user = "house@example.org"

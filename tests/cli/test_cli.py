@@ -192,6 +192,33 @@ def test_why_tells_what_happened_lately(tmp_path: Path) -> None:
     assert f"{part}: event 1" in told.stdout
 
 
+def test_why_of_a_connection_tells_how_it_is_and_what_it_recorded(tmp_path: Path) -> None:
+    from pimgr.api import replace
+    from pimgr.journal import Journal
+    from pimgr.policy.model import Event
+    from tests.journal.making import record
+
+    async def write() -> None:
+        journal = await Journal.open(tmp_path, tmp_path)
+        try:
+            made = record(journal.state, 1)
+            event = Event(text="gateway: its token was renewed", part="gateway", what="device")
+            await journal.commit(replace(made, decision=replace(made.decision, events=(event,))))
+        finally:
+            await journal.close()
+
+    asyncio.run(write())
+    publish(tmp_path)
+    where = ("--run", str(tmp_path), "--state", str(tmp_path))
+    told = cli("why", "gateway", *where)
+    assert told.exit_code == Exit.OK
+    assert told.stdout.startswith("gateway (powerwall.gateway) ok\n")
+    assert "its token was renewed" in told.stdout
+    strip = cli("why", "strip", *where)
+    assert strip.exit_code == Exit.OK
+    assert "strip/3: on" in strip.stdout
+
+
 # -------------------------------------------------------------------------------------------------------------- check
 
 

@@ -1,0 +1,58 @@
+"""`pimgr why`: why a part is as it is, when it comes back, and what happened to it lately."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn
+
+from pimgr.cli import say, show
+from pimgr.cli.exits import Exit
+from pimgr.cli.word import now
+from pimgr.snapshot import Snapshot
+from pimgr.text import safe
+
+LATELY = 8
+"""Events of a part that are shown."""
+
+
+def why(part: str | None, run: Path, state: Path, *, as_json: bool) -> NoReturn:
+    """Print it for one part, or one connection with its parts, or for all parts that pimgr wants something of."""
+    view, word = say.last_word(run, as_json=as_json)
+    connections = [one for one in view.connections if one.id == part]
+    mine = [line for line in view.parts if part in (line.part, line.part.partition("/")[0])]
+    parts = [line for line in view.parts if line.part == part] or mine if part else [p for p in view.parts if p.status]
+    if part and not parts and not connections:
+        _unknown(part, view)
+    lately = _history(state, part) if part else []
+    if as_json:
+        say.json({"running": word.running, "problem": word.problem, "parts": parts, "lately": lately})
+    else:
+        if word.problem:
+            say.lines([*show.wrapped(f"! {word.problem}", 0, 2), ""])
+        own = any(line.part == part for line in parts)
+        say.lines(line for one in connections if not own for line in show.connection(one, now()))
+        say.lines(show.why(parts, now()) if parts or not connections else [])
+        say.lines([f"  lately, of {safe(str(part), 60)}:"] if lately else [])
+        say.lines([f"    {line}" for line in lately])
+    say.leave(Exit.OK if word.running else Exit.NOT_RUNNING)
+
+
+def _unknown(part: str, view: Snapshot) -> NoReturn:
+    names = [*(line.part for line in view.parts), *(one.id for one in view.connections)]
+    near = difflib.get_close_matches(part, names, n=1)
+    cure = f'did you mean "{near[0]}"?' if near else "`pimgr status` lists all parts"
+    say.fail(f'no part is called "{safe(part, 60)}"; {safe(cure, 100)}', Exit.NO)
+
+
+def _history(folder: Path, part: str) -> list[str]:
+    """The last events of a part; none where the journal isn't there or isn't ours to read: they are an extra."""
+    from pimgr import sqlite
+    from pimgr.journal import NewerJournal, read_history
+
+    try:
+        lines = read_history(folder, part, LATELY)
+    except (OSError, sqlite.Error, sqlite.Corrupt, NewerJournal):
+        return []
+    return [f"{datetime.fromtimestamp(line.wall).astimezone():%a %H:%M:%S} {safe(line.text)}" for line in lines]

@@ -1,0 +1,37 @@
+"""What people ask of a running pimgr over its control socket, and the answer that they get."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from pimgr.control import Reply, Request
+from pimgr.journal import Journal
+from pimgr.loop import Loop
+from pimgr.policy.model import Forget, GiveBack
+
+
+class Commands:
+    """Each becomes an input of the next tick; only a reload is done between two. `reload` answers for itself."""
+
+    def __init__(self, journal: Journal, loop: Loop, reload: Callable[[], Awaitable[Reply]]) -> None:
+        self._journal, self._loop, self._reload = journal, loop, reload
+
+    async def handle(self, request: Request) -> Reply:
+        """Never raises for what a person may ask."""
+        match request.do:
+            case "reload":
+                return await self._reload()
+            case "forget" if self._has_claim(request.part):
+                self._loop.told(Forget(request.part))
+                return Reply(True, f"{request.part}: written off")
+            case "give back" if any(q.part == request.part for q in self._journal.state.questions):
+                self._loop.told(GiveBack(request.part))
+                return Reply(True, f"{request.part}: will be given back")
+            case "forget" | "give back":
+                return Reply(False, f"{request.part}: nothing is owed to it; see `pimgr status`")
+            case _:
+                return Reply(False, f"unknown request {request.do!r}")
+
+    def _has_claim(self, part: str) -> bool:
+        state = self._journal.state
+        return any(c.part == part for c in state.claims + state.questions)

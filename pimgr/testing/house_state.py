@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from pimgr import api
+from pimgr.units import Celsius
 
 
 class Fault(StrEnum):
@@ -71,12 +72,16 @@ class Event(api.Frozen, kw_only=True, omit_defaults=True):
 
 
 def wish_of(what: str, value: Any) -> str:
-    """A command in words: "on", "off", "shut down", "wake", "reserve 30.0", "mode backup", "send KEY"."""
+    """A command in words: "on", "off", "shut down", "wake", "reserve 30.0", "mode backup", "send KEY", and so on."""
     match what:
         case "switch":
             return "on" if value else "off"
-        case "shut down" | "wake":
+        case "shut down" | "wake" | "resume":
             return what
+        case "hold":
+            return f"hold {value['heat']} to {value['cool']}"
+        case "grid charging" | "storm watch":
+            return f"{what} {'on' if value else 'off'}"
         case "send":
             return f"send {value['key']}"
         case _:
@@ -117,6 +122,25 @@ class HostState(api.Frozen):
         return msgspec.structs.replace(self, up=not self.up, boots=boots, turns_at=None)
 
 
+class ThermostatState(api.Frozen):
+    """`schedule`: the owner's own set points; `hold` lies on it until its time, if there is one."""
+
+    indoor: float = 22.0
+    mode: api.ThermostatMode = api.ThermostatMode.AUTO
+    schedule: api.Hold = api.Hold(heat=Celsius(20.0), cool=Celsius(25.0))
+    hold: api.Hold | None = None
+
+    @property
+    def in_force(self) -> api.Hold:
+        return self.schedule if self.hold is None else self.hold
+
+    def at(self, now: api.Instant) -> ThermostatState:
+        """The thermostat at that time: a hold whose time is over is none."""
+        until = None if self.hold is None else self.hold.until
+        over = until is not None and until.since(now) <= 0.0
+        return msgspec.structs.replace(self, hold=None) if over else self
+
+
 @dataclass
 class HouseState:
     """The house as it is. Parts that nobody set are found as a switched-on load, or a host that is up."""
@@ -126,6 +150,11 @@ class HouseState:
     power: dict[str, float | None] = field(default_factory=dict)
     reserve: float = 20.0
     mode: api.SiteMode = api.SiteMode.SELF_CONSUMPTION
+    grid_charging: bool = True
+    storm_watch: bool = True
+    levels: dict[str, float] = field(default_factory=dict)
+    thermostats: dict[str, ThermostatState] = field(default_factory=dict)
+    forecast: tuple[tuple[api.ForecastHour, ...], tuple[api.ForecastDay, ...]] = ((), ())
     loads: dict[str, LoadState] = field(default_factory=dict)
     hosts: dict[str, HostState] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
@@ -139,6 +168,12 @@ class HouseState:
     def load(self, part: str) -> LoadState:
         return self.loads.get(part, LoadState())
 
+    def level(self, part: str) -> float:
+        return self.levels.get(part, 10.0)
+
+    def thermostat(self, part: str, now: api.Instant) -> ThermostatState:
+        return self.thermostats.get(part, ThermostatState()).at(now)
+
     def host(self, part: str, mono_s: float) -> HostState:
         return self.hosts.get(part, HostState()).at(mono_s)
 
@@ -151,7 +186,9 @@ class HouseState:
                 return self._switch(event)
             case "shut down" | "wake":
                 return self._turn(event)
-            case "reserve" | "mode" | "send":
+            case "hold" | "resume":
+                return self._hold(event)
+            case "reserve" | "mode" | "grid charging" | "storm watch" | "level" | "send":
                 return self._obey(event)
             case _:
                 self._arrange(event)
@@ -174,16 +211,33 @@ class HouseState:
         return host.turns_at is None
 
     def _obey(self, event: Event) -> bool:
-        """A site or a notifier was told something."""
-        before = (self.reserve, self.mode, len(self.messages))
+        """A site, a charger or a notifier was told something."""
+        before = self._told(event.part)
         match event.what:
             case "reserve":
                 self.reserve = float(event.value)
             case "mode":
                 self.mode = api.SiteMode(event.value)
+            case "grid charging":
+                self.grid_charging = bool(event.value)
+            case "storm watch":
+                self.storm_watch = bool(event.value)
+            case "level":
+                self.levels[event.part] = float(event.value)
             case _:
                 self.messages.append(msgspec.convert(event.value, api.Message))
-        return before != (self.reserve, self.mode, len(self.messages))
+        return before != self._told(event.part)
+
+    def _told(self, part: str) -> tuple[object, ...]:
+        site = (self.reserve, self.mode, self.grid_charging, self.storm_watch)
+        return (*site, self.level(part), len(self.messages))
+
+    def _hold(self, event: Event) -> bool:
+        """A thermostat got set points to hold, or its schedule back."""
+        before = self.thermostat(event.part, event.at)
+        hold = None if event.what == "resume" else msgspec.convert(event.value, api.Hold)
+        self.thermostats[event.part] = msgspec.structs.replace(before, hold=hold)
+        return before.hold != hold
 
     def _arrange(self, event: Event) -> None:
         """What the test sets."""
@@ -199,6 +253,11 @@ class HouseState:
                 self.loads[event.part] = LoadState(*value)
             case "host":
                 self._find_host(event)
+            case "thermostat":
+                self.thermostats[event.part] = msgspec.convert(value, ThermostatState)
+            case "forecast":
+                shape = tuple[tuple[api.ForecastHour, ...], tuple[api.ForecastDay, ...]]
+                self.forecast = msgspec.convert(value, shape)
             case "password":
                 self.passwords[event.part] = value
             case "fault":

@@ -37,6 +37,11 @@ def _harmless(key: str, capability: Capability, part: Any) -> Iterator[Call]:
             yield key, "switch", lambda: part.switch(True)
         case Capability.SITE_CONTROL:
             yield key, "set_reserve", lambda: part.set_reserve(20.0)
+            yield key, "set_mode", lambda: part.set_mode(api.SiteMode.SELF_CONSUMPTION)
+            yield key, "set_grid_charging", lambda: part.set_grid_charging(True)
+            yield key, "set_storm_watch", lambda: part.set_storm_watch(True)
+        case Capability.GRADED_LOAD:
+            yield key, "set_level", lambda: part.set_level(0.0)
         case Capability.HOST:
             yield key, "shut_down", lambda: part.shut_down("of-another-boot")
         case Capability.THERMOSTAT:

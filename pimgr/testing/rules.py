@@ -7,19 +7,15 @@ import inspect
 import math
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
 
 from pimgr import api
-from pimgr.api import Capability
 from pimgr.board import implausible
 from pimgr.testing.bench import NETWORK_EVENTS, Bench, network, run_bounded
 from pimgr.testing.subject import METHODS, Broken, NotApplicable
-
-Fits = Callable[[Any], bool]
+from pimgr.testing.wishes import WISHES
 
 _HOOK_PROBE = """
 import sys
@@ -123,9 +119,9 @@ async def commands_are_idempotent(bench: Bench) -> None:
     told = 0
     async with bench.connected() as connection:
         for key, capabilities in bench.provides.items():
-            for capability in sorted(capabilities & _WISHES.keys()):
+            for capability in sorted(capabilities & WISHES.keys()):
                 told += 1
-                await _WISHES[capability](bench, connection.parts[key])
+                await WISHES[capability](bench, connection.parts[key])
     if not told:
         raise NotApplicable("it takes no commands")
 
@@ -153,106 +149,6 @@ async def check_only_looks(bench: Bench) -> None:
         raise Broken(f"`check` finds a healthy device in trouble: {[finding.text for finding in findings]}")
     if before != after:
         raise Broken(f"`check` changed {before} to {after}")
-
-
-# ------------------------------------------------------------------------------------------------ what is wished
-
-
-async def _told(call: Coroutine[Any, Any, None], wish: str) -> bool:
-    """Give a command to a healthy device; whether it can do it at all."""
-    try:
-        await call
-    except api.Unsupported:
-        return False
-    except Exception as error:
-        raise Broken(f"{wish} raised {error!r}, on a healthy device") from error
-    return True
-
-
-async def _becomes(bench: Bench, read: Callable[[], Coroutine[Any, Any, Any]], fits: Fits) -> Any:
-    """The reading once it fits; Broken after the subject's `settle_s`."""
-    until = time.monotonic() + bench.subject.settle_s
-    while not fits(reading := await read()):
-        if time.monotonic() > until:
-            raise Broken(f"twice told, it reads {reading}")
-        await asyncio.sleep(0.05)
-    return reading
-
-
-def _reads_on(on: bool) -> Fits:
-    return lambda reading: reading.on is on
-
-
-def _reads_reserve(percent: float) -> Fits:
-    return lambda reading: reading.reserve is None or math.isclose(reading.reserve, percent)
-
-
-def _reads_mode(mode: api.SiteMode) -> Fits:
-    return lambda reading: reading.mode in (None, mode)
-
-
-async def _switch(bench: Bench, load: Any) -> None:
-    found = (await load.read_load()).on
-    for on in (not found, found):
-        for _ in range(2):
-            await _told(load.switch(on), f"switch({on})")
-        await _becomes(bench, load.read_load, _reads_on(on))
-
-
-async def _control(bench: Bench, site: Any) -> None:
-    for percent in (30.0, 20.0):
-        can = [await _told(site.set_reserve(percent), f"set_reserve({percent})") for _ in range(2)]
-        if all(can) and hasattr(site, "read_site"):
-            await _becomes(bench, site.read_site, _reads_reserve(percent))
-    for mode in (api.SiteMode.BACKUP, api.SiteMode.SELF_CONSUMPTION):
-        can = [await _told(site.set_mode(mode), f"set_mode({mode})") for _ in range(2)]
-        if all(can) and hasattr(site, "read_site"):
-            await _becomes(bench, site.read_site, _reads_mode(mode))
-
-
-async def _host(bench: Bench, host: Any) -> None:
-    before = await _becomes(bench, host.read_host, lambda reading: reading.up)
-    _, error = await run_bounded(host.shut_down("of-another-boot"), 30.0)
-    if not isinstance(error, api.Refused | api.Unsupported):
-        raise Broken(f"told to shut down only in another boot, it gave {error!r}, not Refused")
-    if not (await host.read_host()).up:
-        raise Broken("told to shut down only in another boot, it went down")
-    if not await _told(host.shut_down(before.boot_id), "shut_down(its boot)"):
-        return
-    _, error = await run_bounded(host.shut_down(before.boot_id), 30.0)
-    if error is not None and not isinstance(error, api.Unreachable | api.Refused):
-        raise Broken(f"told to shut down a second time, it raised {error!r}")
-    await _becomes(bench, host.read_host, lambda reading: not reading.up)
-    if all([await _told(host.wake(), "wake()") for _ in range(2)]):
-        await _becomes(bench, host.read_host, lambda reading: reading.up and reading.boot_id != before.boot_id)
-
-
-async def _climate(bench: Bench, thermostat: Any) -> None:
-    before = await thermostat.read_thermostat()
-    wanted = api.Hold(heat=before.hold.heat, cool=before.hold.cool, permanent=True)
-    for _ in range(2):
-        await _told(thermostat.hold(wanted), "hold(as it is, permanent)")
-    points = (wanted.heat, wanted.cool)
-    await _becomes(bench, thermostat.read_thermostat, lambda reading: (reading.hold.heat, reading.hold.cool) == points)
-    for _ in range(2):
-        await _told(thermostat.resume(), "resume()")
-    await _becomes(bench, thermostat.read_thermostat, lambda reading: not reading.hold.permanent)
-
-
-async def _send(bench: Bench, notifier: Any) -> None:
-    severity, written = api.Severity.INFO, bench.clock.now().wall
-    message = api.Message(key="contract-1", severity=severity, subject="a test", text="two\nlines\n", written=written)
-    for _ in range(2):
-        await _told(notifier.send(message), "send(the same message)")
-
-
-_WISHES: dict[Capability, Callable[[Bench, Any], Coroutine[Any, Any, None]]] = {
-    Capability.LOAD: _switch,
-    Capability.SITE_CONTROL: _control,
-    Capability.HOST: _host,
-    Capability.THERMOSTAT: _climate,
-    Capability.NOTIFIER: _send,
-}
 
 
 # ------------------------------------------------------------------------------------------------------------ data
@@ -283,7 +179,9 @@ def _settings(reading: api.Reading) -> object:
         case api.HostReading():
             return (reading.up, reading.boot_id)
         case api.SiteReading():
-            return (reading.reserve, reading.mode)
+            return (reading.reserve, reading.mode, reading.grid_charging, reading.storm_watch)
+        case api.LevelReading():
+            return reading.level
         case api.ThermostatReading():
             return (reading.mode, reading.hold)
         case _:

@@ -34,7 +34,7 @@ async def errors_are_of_the_four(bench: Bench) -> None:
             raise Broken(f"{where} calls itself {error.part!r}; use context.connection, as in {CONNECTION}/{key}")
         if trouble == Trouble.UNREACHABLE and not isinstance(error, api.Unreachable | api.Unsupported):
             raise Broken(f"{where} raised {error!r}, not Unreachable")
-        if trouble == WRONG and not isinstance(error, api.Refused):
+        if trouble == WRONG and not isinstance(error, api.Refused | api.Unsupported):
             raise Broken(f"{where} raised {error!r}, not Refused")
 
 

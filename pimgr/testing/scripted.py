@@ -6,26 +6,18 @@ meet it in a house.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, assert_never
+from typing import Any
 
 import msgspec
 
 from pimgr import api
 from pimgr.api import Capability
-from pimgr.testing.house_state import Fault, FaultSet, wish_of
-from pimgr.testing.world import World, world_named
+from pimgr.testing.house_state import Fault
+from pimgr.testing.scripted_more import ChargerConfig, ScriptedCharger, ScriptedForecast, ScriptedThermostat
+from pimgr.testing.scripted_part import ScriptedConfig, ScriptedPart
 from pimgr.units import Percent, WattHours, Watts
-
-
-class ScriptedConfig(api.Config):
-    """`world`: name of a `World`, or its folder's path. `password`: refused unless it is the one set in the world."""
-
-    world: str = "default"
-    password: api.Secret | None = None
 
 
 class StripConfig(ScriptedConfig):
@@ -40,91 +32,7 @@ class GatewayConfig(ScriptedConfig):
     capacity_wh: float = 13_500.0
 
 
-class _Part:
-    """What all scripted parts share: where they are in the world, and how they misbehave."""
-
-    def __init__(self, config: ScriptedConfig, context: api.Context, key: str = "") -> None:
-        self._world: World = world_named(config.world)
-        self._config = config
-        self._context = context
-        self._key = key
-        self.name = f"{context.connection}/{key}" if key else context.connection
-
-    async def look(self) -> api.Finding:
-        """As an installer would: does it answer?"""
-        try:
-            await self._meet("read", "a look")
-        except api.DeviceError as error:
-            return api.Finding(severity=api.Severity.CRITICAL, text=error.fact, cure=error.cure)
-        return api.Finding(severity=api.Severity.INFO, text=f"{self.name} answers")
-
-    async def _read(self, wish: str) -> api.Instant:
-        """Meet the fault that awaits a read, if any; the moment of measuring."""
-        self._world.reads[self.name].append(self._context.now().mono_s)
-        await self._meet("read", wish)
-        return self._context.now()
-
-    async def _command(self, what: str, value: Any = None) -> None:
-        """Give a command to the world, through whatever fault awaits it."""
-        found = self._world.fault_of(self.name, "command")
-        wish = wish_of(what, value)
-        late = found.fault in (Fault.SLOW, Fault.BLOCKING)
-        if late:
-            await self._meet("command", wish)
-        self._authorise(wish)
-        self._world.command(self.name, what, value, self._context.now(), fault=found.fault)
-        if not late:
-            await self._meet("command", wish)
-
-    async def _meet(self, kind: str, wish: str) -> None:
-        found = self._world.fault_of(self.name, kind)
-        if found.fault in (Fault.HANG, Fault.STUBBORN):
-            await self._hang(found.fault, kind)
-        elif found.fault is Fault.SLOW:
-            await asyncio.sleep(found.seconds)
-        elif found.fault is Fault.BLOCKING:
-            time.sleep(found.seconds)  # noqa: ASYNC251 - blocking the loop is what this fault is
-        else:
-            self._fail(found, wish)
-        self._authorise(wish)
-
-    async def _hang(self, fault: Fault, kind: str) -> None:
-        """Never answer; a stubborn one ends only when the fault is healed."""
-        while self._world.fault_of(self.name, kind).fault is fault:
-            try:
-                await asyncio.sleep(0.01 if fault is Fault.STUBBORN else 3600.0)
-            except asyncio.CancelledError:
-                if fault is Fault.HANG:
-                    raise
-
-    def _fail(self, found: FaultSet, wish: str) -> None:
-        """Raise what this fault raises, if it raises."""
-        match found.fault:
-            case Fault.UNREACHABLE:
-                raise api.Unreachable(self.name, wish, "no answer", "it was scripted so")
-            case Fault.LOST:
-                raise api.Unreachable(self.name, wish, "the answer was lost", "it was scripted so")
-            case Fault.REFUSED:
-                raise api.Refused(self.name, wish, "it said no", "it was scripted so")
-            case Fault.GARBLED:
-                raise api.Garbled(self.name, wish, "it answered nonsense", "it was scripted so")
-            case Fault.BUG:
-                raise ValueError("a defect in a plugin, scripted so")
-            case Fault.NONE | Fault.DEAF | Fault.SLOW | Fault.BLOCKING | Fault.HANG | Fault.STUBBORN:
-                return
-            case _:
-                assert_never(found.fault)
-
-    def _authorise(self, wish: str) -> None:
-        wanted = self._world.state().passwords.get(self._context.connection)
-        if wanted is None:
-            return
-        given = "" if self._config.password is None else self._context.secret(self._config.password)
-        if given != wanted:
-            raise api.Refused(self.name, wish, "wrong password", "set the right one")
-
-
-class _Meter(_Part):
+class _Meter(ScriptedPart):
     async def read_site(self) -> api.SiteReading:
         """Powers, charge and settings as the world has them."""
         at = await self._read("site read")
@@ -153,7 +61,13 @@ class ScriptedGateway(_Meter):
 
 
 class ScriptedSite(_Meter):
-    """Meters, and takes the reserve and the mode."""
+    """Meters, and takes the reserve, the mode, and whether it may charge from the grid and mind storms."""
+
+    async def read_site(self) -> api.SiteReading:
+        """As the meter, with the settings that only a site's owner sees."""
+        reading = await super().read_site()
+        state = self._world.state()
+        return api.replace(reading, grid_charging=state.grid_charging, storm_watch=state.storm_watch)
 
     async def set_reserve(self, percent: Percent) -> None:
         await self._command("reserve", percent)
@@ -161,8 +75,14 @@ class ScriptedSite(_Meter):
     async def set_mode(self, mode: api.SiteMode) -> None:
         await self._command("mode", mode.value)
 
+    async def set_grid_charging(self, allowed: bool) -> None:
+        await self._command("grid charging", allowed)
 
-class ScriptedLoad(_Part):
+    async def set_storm_watch(self, allowed: bool) -> None:
+        await self._command("storm watch", allowed)
+
+
+class ScriptedLoad(ScriptedPart):
     """A plug, or one outlet of a strip."""
 
     async def read_load(self) -> api.LoadReading:
@@ -175,7 +95,7 @@ class ScriptedLoad(_Part):
         await self._command("switch", on)
 
 
-class ScriptedHost(_Part):
+class ScriptedHost(ScriptedPart):
     """A machine that can be shut down and woken; silence is a reading, as of a real one."""
 
     async def read_host(self) -> api.HostReading:
@@ -203,7 +123,7 @@ class ScriptedHost(_Part):
         await self._command("wake")
 
 
-class ScriptedNotifier(_Part):
+class ScriptedNotifier(ScriptedPart):
     """Takes messages; a key that it has seen is dropped."""
 
     async def send(self, message: api.Message) -> None:
@@ -220,7 +140,7 @@ class ScriptedConnection:
 
     async def check(self) -> list[api.Finding]:
         """Whether each part answers."""
-        return [await part.look() for part in self.parts.values() if isinstance(part, _Part)]
+        return [await part.look() for part in self.parts.values() if isinstance(part, ScriptedPart)]
 
 
 def _device(
@@ -253,13 +173,16 @@ DEVICE_TYPES: tuple[api.DeviceType[Any], ...] = (
     ),
     _device(
         "site",
-        "A site whose reserve and mode can be set",
+        "A site whose settings can be set",
         ScriptedConfig,
         {Capability.SITE_CONTROL, Capability.SITE_METER},
         ScriptedSite,
     ),
     _device("load", "A plug or strip", StripConfig, {Capability.LOAD}, ScriptedLoad),
     _device("host", "A machine", ScriptedConfig, {Capability.HOST}, ScriptedHost),
+    _device("charger", "A charger with a level", ChargerConfig, {Capability.GRADED_LOAD}, ScriptedCharger),
+    _device("thermostat", "A thermostat", ScriptedConfig, {Capability.THERMOSTAT}, ScriptedThermostat),
+    _device("forecast", "The weather to come", ScriptedConfig, {Capability.FORECAST}, ScriptedForecast),
     _device("notifier", "A place for messages", ScriptedConfig, {Capability.NOTIFIER}, ScriptedNotifier),
 )
 

@@ -100,7 +100,8 @@ class Subject:
     event loop. `secrets`: by the name under which the config refers to them; `wrong_secrets`: others that the device
     refuses. `deadlines`: short ones, so that the suite ends soon; the plugin must heed them. `commands`: False for a
     device that must not be touched. `unsupported`: calls that it can't do, as (part, method, arguments). `settle_s`:
-    how long a command's effect may take to be readable. `rest_s`: by how much the clock is moved on after a failure, so
+    how long a command's effect may take to be readable. `levels`: what a graded load is asked for; () is 0 and what it
+    is found at. `rest_s`: by how much the clock is moved on after a failure, so
     that a login budget lets the plugin try again.
 
     For the fault matrix: `faults`: what a call raises in a trouble where that isn't `FAULTS`, several kinds where all
@@ -119,6 +120,7 @@ class Subject:
     faults: Mapping[Trouble, tuple[type[api.DeviceError], ...]] = field(default_factory=dict)
     spared: Mapping[Trouble, str] = field(default_factory=dict)
     settle_s: float = 3.0
+    levels: tuple[float, ...] = ()
     rest_s: float = 600.0
 
 

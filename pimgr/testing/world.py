@@ -11,14 +11,14 @@ import math
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from pimgr import api
-from pimgr.testing.house_state import Event, Fault, FaultSet, HouseState, Who
+from pimgr.testing.house_state import Event, Fault, FaultSet, HouseState, ThermostatState, Who
 
 __all__ = ["Command", "Fault", "World", "world_named"]
 
@@ -94,6 +94,14 @@ class World:
     def set_host(self, part: str, up: bool, *, shut_down_s: float = 0.0, boot_s: float = 0.0) -> None:
         """How a host is found, and how long it takes from then on to go down and to come up."""
         self._happen(part, "host", [up, shut_down_s, boot_s])
+
+    def set_thermostat(self, part: str, state: ThermostatState) -> None:
+        """How a thermostat is found: its schedule, and a hold if somebody set one."""
+        self._happen(part, "thermostat", msgspec.to_builtins(state))
+
+    def set_forecast(self, hours: Sequence[api.ForecastHour], days: Sequence[api.ForecastDay] = ()) -> None:
+        """The weather to come, oldest first."""
+        self._happen("", "forecast", msgspec.to_builtins([hours, days]))
 
     def set_password(self, part: str, password: str) -> None:
         """From now on the device refuses any other."""

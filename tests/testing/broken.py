@@ -19,7 +19,9 @@ from pimgr.api import Capability
 from pimgr.testing import Fault, world_named
 from pimgr.testing.bench import CONNECTION
 from pimgr.testing.scripted import ScriptedConnection, ScriptedLoad, ScriptedSite, StripConfig
-from pimgr.units import Watts
+from pimgr.testing.scripted_more import ScriptedCharger, ScriptedForecast, ScriptedThermostat
+from pimgr.testing.scripted_part import ScriptedPart
+from pimgr.units import Celsius, Watts
 from tests.testing.scripted_subject import TYPES
 
 LOG = logging.getLogger(__name__)
@@ -63,6 +65,46 @@ class MindsRepetition(ScriptedLoad):
 class LeavesUndone(ScriptedSite):
     async def set_mode(self, mode: api.SiteMode) -> None:
         raise NotImplementedError
+
+    async def set_grid_charging(self, allowed: bool) -> None:
+        raise NotImplementedError
+
+    async def set_storm_watch(self, allowed: bool) -> None:
+        raise NotImplementedError
+
+
+class LeavesItsLevel(ScriptedCharger):
+    async def set_level(self, level: float) -> None:
+        raise NotImplementedError
+
+
+class ForgetsGridCharging(ScriptedSite):
+    async def set_grid_charging(self, allowed: bool) -> None:
+        """Accepts it, and leaves it as it is."""
+
+
+class TurnsStormWatchRound(ScriptedSite):
+    async def set_storm_watch(self, allowed: bool) -> None:
+        reading = await self.read_site()
+        await super().set_storm_watch(not reading.storm_watch)
+
+
+class AddsToTheLevel(ScriptedCharger):
+    async def set_level(self, level: float) -> None:
+        found = (await self.read_level()).level
+        await super().set_level(min(16.0, found + level))
+
+
+class ResumesNothing(ScriptedThermostat):
+    async def resume(self) -> None:
+        """Accepts it, and goes on holding."""
+
+
+class ForecastsNaN(ScriptedForecast):
+    async def read_forecast(self) -> api.ForecastReading:
+        reading = await super().read_forecast()
+        day = api.ForecastDay(date="2026-07-31", high=Celsius(float("nan")))
+        return api.replace(reading, days=(day,))
 
 
 class RaisesOSError(ScriptedLoad):
@@ -175,12 +217,15 @@ def load(part: type[ScriptedLoad] = ScriptedLoad, connection: type[ScriptedConne
     return replace(TYPES["scripted.load"], open=connect)
 
 
-def site_that_leaves_a_command_undone() -> Any:
-    @asynccontextmanager
-    async def connect(config: StripConfig, context: api.Context) -> AsyncIterator[api.Connection]:
-        yield ScriptedConnection({"": LeavesUndone(config, context)})
+def with_part(kind: str, part: type[ScriptedPart]) -> Any:
+    """A scripted device type whose only part is this one."""
 
-    return replace(TYPES["scripted.site"], open=connect)
+    @asynccontextmanager
+    async def connect(config: Any, context: api.Context) -> AsyncIterator[api.Connection]:
+        parts: Any = {"": part(config, context)}
+        yield ScriptedConnection(parts)
+
+    return replace(TYPES[f"scripted.{kind}"], open=connect)
 
 
 def claims_to_see_the_grid() -> Any:

@@ -80,11 +80,34 @@ def test_a_promised_method_that_is_missing_is_found() -> None:
     assert breaks("parts_are_as_provided", scripted("load", broken.claims_to_see_the_grid()))
 
 
-def test_a_command_left_undone_must_say_unsupported() -> None:
-    cannot = (("", "set_mode", ("backup",)),)
-    device_type = broken.site_that_leaves_a_command_undone()
-    subject = scripted("site", device_type, plugin=NO_HOOK, commands=False, unsupported=cannot)
+@pytest.mark.parametrize(
+    ("kind", "part", "call"),
+    [
+        ("site", broken.LeavesUndone, ("set_mode", ("backup",))),
+        ("site", broken.LeavesUndone, ("set_grid_charging", (True,))),
+        ("site", broken.LeavesUndone, ("set_storm_watch", (True,))),
+        ("charger", broken.LeavesItsLevel, ("set_level", (0.0,))),
+    ],
+)
+def test_a_command_left_undone_must_say_unsupported(kind: str, part: Any, call: tuple[str, Any]) -> None:
+    device_type = broken.with_part(kind, part)
+    subject = scripted(kind, device_type, plugin=NO_HOOK, commands=False, unsupported=(("", *call),))
     assert failing(subject) == ["unsupported_is_said"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "rule"),
+    [
+        ("site", broken.ForgetsGridCharging, "commands_are_idempotent"),
+        ("site", broken.TurnsStormWatchRound, "commands_are_idempotent"),
+        ("charger", broken.AddsToTheLevel, "commands_are_idempotent"),
+        ("thermostat", broken.ResumesNothing, "commands_are_idempotent"),
+        ("forecast", broken.ForecastsNaN, "readings_are_right"),
+    ],
+)
+def test_every_kind_of_device_can_break_the_contract(kind: str, part: Any, rule: str) -> None:
+    assert not breaks(rule, scripted(kind))
+    assert breaks(rule, scripted(kind, broken.with_part(kind, part), plugin=NO_HOOK))
 
 
 @pytest.mark.parametrize(

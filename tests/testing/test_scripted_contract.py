@@ -36,3 +36,21 @@ class TestNotifier(ContractSuite):
     @pytest.fixture
     def subject(self) -> Subject:
         return scripted("notifier")
+
+
+class TestCharger(ContractSuite):
+    @pytest.fixture
+    def subject(self) -> Subject:
+        return scripted("charger")
+
+
+class TestThermostat(ContractSuite):
+    @pytest.fixture
+    def subject(self) -> Subject:
+        return scripted("thermostat")
+
+
+class TestForecast(ContractSuite):
+    @pytest.fixture
+    def subject(self) -> Subject:
+        return scripted("forecast")

@@ -15,8 +15,11 @@ import pytest
 from pimgr import api
 from pimgr.testing import Fault, World, run_virtual, world_named
 from pimgr.testing.context import FakeContext
+from pimgr.testing.house_state import ThermostatState
 from pimgr.testing.scripted import StripConfig
+from pimgr.testing.scripted_part import ScriptedConfig
 from pimgr.testing.world import EVENTS_FILE
+from pimgr.units import Celsius, Percent
 from tests.testing.scripted_subject import TYPES
 
 Make = Callable[..., FakeContext]
@@ -115,6 +118,54 @@ def test_a_host_goes_down_and_comes_up_in_its_own_time_and_another_boot(make_con
         assert reading.up
         assert reading.boot_id not in (boot, None)
         assert [c.wish for c in world.commands() if c.changed] == ["shut down", "wake"]
+
+    run_virtual(main())
+
+
+def test_a_hold_ends_at_its_time_and_resume_ends_it_at_once(world: World, make_context: Make) -> None:
+    async def main() -> None:
+        context = make_context("hall")
+        world.set_thermostat("hall", ThermostatState(schedule=api.Hold(heat=Celsius(19.0), cool=Celsius(24.0))))
+        async with TYPES["scripted.thermostat"].open(ScriptedConfig(world=world.name), context) as connection:
+            hall: Any = connection.parts[""]
+            now = context.now()
+            until = api.Instant(now.mono_s + 900.0, now.wall + 900.0, now.boot)
+            wanted = api.Hold(heat=Celsius(19.0), cool=Celsius(27.0), until=until)
+            await hall.hold(wanted)
+            assert (await hall.read_thermostat()).hold == wanted
+            await asyncio.sleep(900.0)
+            assert (await hall.read_thermostat()).hold.cool == 24.0
+            await hall.hold(api.Hold(cool=Celsius(28.0), permanent=True))
+            await hall.resume()
+            assert (await hall.read_thermostat()).hold.cool == 24.0
+        assert [command.changed for command in world.commands("hall")] == [True, True, True]
+
+    run_virtual(main())
+
+
+def test_a_charger_takes_what_it_can_and_no_more(world: World, make_context: Make) -> None:
+    async def main() -> None:
+        charger = TYPES["scripted.charger"]
+        async with charger.open(charger.config(world=world.name), make_context("car")) as connection:
+            car: Any = connection.parts[""]
+            await car.set_level(6.0)
+            assert (await car.read_level()).power_w == 6.0 * 230.0
+            with pytest.raises(api.Unsupported):
+                await car.set_level(17.0)
+            assert (await car.read_level()).level == 6.0
+
+    run_virtual(main())
+
+
+def test_a_forecast_is_what_the_world_says(world: World, make_context: Make) -> None:
+    hours = (api.ForecastHour(0.0, Celsius(30.0), Percent(10.0), 800.0, 4.0),)
+    days = (api.ForecastDay("2026-07-31", Celsius(41.0)),)
+    world.set_forecast(hours, days)
+
+    async def main() -> None:
+        async with TYPES["scripted.forecast"].open(ScriptedConfig(world=world.name), make_context("sky")) as sky:
+            reading = await sky.parts[""].read_forecast()  # type: ignore[union-attr]
+            assert (reading.hours, reading.days) == (hours, days)
 
     run_virtual(main())
 

@@ -64,7 +64,7 @@ class Mail:
             refused: list[str] = []
             for form, (mail, recipients) in letters.items():
                 if form not in taken:
-                    refused += session.send_message(mail, self._config.sent_from, list(recipients))
+                    refused += session.sendmail(self._config.sent_from, list(recipients), mail.as_bytes())
                     taken.append(form)
             return sorted(refused)
 

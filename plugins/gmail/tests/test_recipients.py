@@ -129,13 +129,8 @@ def test_the_short_form_is_one_line_of_plain_characters_that_fits_one_text_messa
 
 
 def test_the_short_form_spells_what_a_phone_may_not_show() -> None:
-    line = short(
-        news(
-            Severity.CRITICAL,
-            subject="Straße \N{LEFT DOUBLE QUOTATION MARK}Süd\N{RIGHT DOUBLE QUOTATION MARK} \N{EN DASH} 21°",
-            text="",
-        )
-    )
+    quoted = "\N{LEFT DOUBLE QUOTATION MARK}Süd\N{RIGHT DOUBLE QUOTATION MARK}"
+    line = short(news(Severity.CRITICAL, subject=f"Straße {quoted} \N{EN DASH} 21°", text=""))
     assert line == 'Strasse "Sud" - 21 deg'
 
 

@@ -9,11 +9,13 @@ import http
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import h11
 import msgspec
+from msgspec import Meta
 
+from pimgr.api import SiteMode, replace
 from pimgr.house.certificates import Identity, from_pem, self_signed
 from pimgr.house.faults import HTTP_FAULTS, Line
 from pimgr.house.gateway_pages import PAGES, Page, Site
@@ -30,6 +32,7 @@ class GatewaySpec(DeviceSpec, kw_only=True):
     """A gateway. `certificate_pem`: key and certificate, so that a pinned fingerprint stays; made anew where empty.
 
     `session_s`: how long a login lasts, 0 for ever. `logins`: how many it takes before it answers 429, 0 for no limit.
+    `mode`, `reserve`: what the site has at first, where it isn't the world's own.
     """
 
     password: str = "S3cr3t"  # noqa: S105 - of a house that does not exist
@@ -37,8 +40,8 @@ class GatewaySpec(DeviceSpec, kw_only=True):
     certificate_pem: str = ""
     session_s: Seconds = 0.0
     logins: int = 0
-    mode: str = "self_consumption"
-    reserve: float = 20.0
+    mode: SiteMode | None = None
+    reserve: Annotated[float, Meta(ge=0.0, le=100.0)] | None = None
     device_type: str = "teg"
 
 
@@ -104,7 +107,7 @@ class Gateway:
         if self.meters_broken and path.startswith("/api/meters"):
             return json_answer(500, {"code": 500, "error": "meter error", "message": "meters do not answer"})
         spec = self.spec
-        site = Site(self._house.world, spec.site_name, spec.mode, spec.reserve, spec.device_type)
+        site = Site(self._house.world, spec.site_name, spec.device_type)
         return json_answer(200, page(site))
 
     def _login(self, body: bytes) -> Answer:
@@ -158,6 +161,9 @@ class Gateway:
 @asynccontextmanager
 async def _serve(spec: GatewaySpec, house: House) -> AsyncIterator[None]:
     gateway = Gateway(spec, house)
+    at_first = house.world.settings
+    reserve = at_first.reserve if spec.reserve is None else spec.reserve
+    house.world.set_site(replace(at_first, reserve=reserve, mode=spec.mode or at_first.mode))
     house.offer(spec.id, gateway)
     async with house.listening(spec.id, spec.port, gateway.serve, gateway.identity.server_context()):
         yield

@@ -25,8 +25,6 @@ class Site(msgspec.Struct, frozen=True):
 
     world: World
     name: str
-    mode: str
-    reserve: float
     device_type: str
 
 
@@ -132,7 +130,8 @@ def _system_status(site: Site) -> Any:
 
 
 def _operation(site: Site) -> Any:
-    return {"real_mode": site.mode, "backup_reserve_percent": raw_percent(site.reserve), "freq_shift_load_shed_soe": 0}
+    now = site.world.settings
+    return {"real_mode": now.mode, "backup_reserve_percent": raw_percent(now.reserve), "freq_shift_load_shed_soe": 0}
 
 
 def _site_info(site: Site) -> Any:

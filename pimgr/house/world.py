@@ -6,11 +6,12 @@ Time passes when somebody looks: every look and every change first lets the elap
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 
 import msgspec
 
-from pimgr.api import Frozen
+from pimgr.api import Frozen, SiteMode
 from pimgr.house.kinds import LoadSpec
 from pimgr.house.machine import Machine, MachineTimes, Phase
 from pimgr.house.physics import Demand, Energy, Flows, charge_of, flows, step
@@ -39,6 +40,26 @@ class HostState(Frozen):
     phase: Phase
     boot_id: str
     watts: float
+
+
+class Settings(Frozen):
+    """What the owner's app and the vendor's cloud set. `reserve` in %, as the app shows it.
+
+    `carries_load`: on grid the battery carries the load down to the reserve, in the modes that do so; a house kept for
+    outages alone leaves it resting. `storm`: the vendor sees one coming, and keeps everything if `storm_watch` lets it.
+    """
+
+    reserve: float = 20.0
+    mode: SiteMode = SiteMode.SELF_CONSUMPTION
+    grid_charging: bool = False
+    storm_watch: bool = False
+    storm: bool = False
+    carries_load: bool = False
+
+    @property
+    def kept(self) -> float:
+        """% that is kept for an outage now."""
+        return 100.0 if self.mode is SiteMode.BACKUP or (self.storm and self.storm_watch) else self.reserve
 
 
 class _Outlet(msgspec.Struct):
@@ -72,6 +93,7 @@ class World:
         self._returning: list[asyncio.TimerHandle] = []
         self._base_load_w = spec.base_load_w
         self._sun_w = spec.solar_w
+        self._settings = Settings()
         self.status = spec.grid.status
         self.connected = spec.grid.status not in ISLANDED_STATUSES
         self.dark = False
@@ -101,6 +123,11 @@ class World:
     def power_limit_w(self) -> float:
         """What the battery gives or takes at most."""
         return self._spec.battery.power_w
+
+    @property
+    def settings(self) -> Settings:
+        """What is asked of the battery now."""
+        return self._settings
 
     def clock_s(self) -> float:
         """House seconds."""
@@ -182,6 +209,17 @@ class World:
         self._sun_w = self._sun_w if solar_w is None else solar_w
         self.pass_time()
 
+    def set_site(self, settings: Settings) -> None:
+        """The battery obeys these from now on, whoever set them. Raises ValueError for a reserve outside 0 to 100."""
+        if not 0.0 <= settings.reserve <= 100.0:
+            raise ValueError(f"reserve: {settings.reserve} is not 0 to 100 %")
+        self.pass_time()
+        before, self._settings = msgspec.structs.asdict(self._settings), settings
+        for name, value in msgspec.structs.asdict(settings).items():
+            if before[name] != value:
+                self._wire.note("house", name, "truth", f"{value:g}" if isinstance(value, float) else str(value))
+        self.pass_time()
+
     def switch(self, part: str, on: bool) -> None:
         """Its relay is on or off from now on, whoever did it. Raises KeyError where there is none of this name."""
         self.pass_time()
@@ -217,7 +255,14 @@ class World:
     def _demand(self) -> Demand:
         wall = sum(each.watts for each in self._computers.values() if each.machine.draws and not each.outlet)
         load_w = self._base_load_w + wall + sum(self._draw(part) for part in self._outlets)
-        return Demand(load_w, self._sun_w, self.connected)
+        kept_wh = self._settings.kept / 100.0 * self._spec.battery.capacity_wh
+        return Demand(
+            load_w,
+            self._sun_w,
+            self.connected,
+            floor_wh=kept_wh if self._settings.carries_load else math.inf,
+            fill_wh=kept_wh if self._settings.grid_charging else 0.0,
+        )
 
     def _load(self, part: str) -> LoadState:
         return LoadState(part, self._outlets[part].on, 0.0 if self.dark else self._draw(part))

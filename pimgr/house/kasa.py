@@ -1,27 +1,30 @@
-"""A Kasa plug or strip as its local clients see it: JSON under an autokey XOR, on TCP, and on UDP to be found.
+"""A Kasa plug or strip as its local clients see it: JSON under an autokey XOR, or behind a KLAP login, and on UDP.
 
 Source: python-kasa 0.12 (`transports/xortransport.py`, `iot/`), whose update() asks for system, emeter, schedule, time,
-cnCloud, anti_theft and countdown in one go. Power is metered in mW and mA, as by an HS110 v4 and an HS300.
+cnCloud, anti_theft and countdown in one go. Power is metered in mW and mA, as by an HS110 v4 and an HS300. That the
+JSON behind KLAP is the same, with either version of the login: python-kasa#1648 and #1740, read.
 """
 
 from __future__ import annotations
 
-import asyncio
 import operator
 import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from itertools import accumulate
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal
 
+import h11
 import msgspec
 from msgspec import Meta
 
-from pimgr.house.faults import OVERSIZE_BYTES, Fault, Line
-from pimgr.house.gate import LOOPBACK
+from pimgr.house.faults import HTTP_FAULTS, OVERSIZE_BYTES, Line
 from pimgr.house.house import House
-from pimgr.house.kinds import DeviceSpec, LoadSpec, Power, ServerKind
+from pimgr.house.http import Answer, serve_http
+from pimgr.house.kinds import DeviceSpec, LoadSpec, Power, Seconds, ServerKind
+from pimgr.house.klap import DEFAULT_ACCOUNT, Klap, KlapDoor
+from pimgr.house.klap_found import answering_who_is_there, probe_answer
 from pimgr.house.spec import part_name
 
 KEY = 171
@@ -45,8 +48,15 @@ def unscrambled(wire: bytes) -> bytes:
 class KasaSpec(DeviceSpec, kw_only=True):
     """A plug, or with `outlets` a strip whose parts are "1", "2"... `watts`: one figure, or one for each outlet.
 
-    `metered`: whether it tells W. `discovery`: whether it also answers UDP on the same port number.
+    `metered`: whether it tells W. `discovery`: whether it also answers UDP on the same port number, asked directly or
+    by the loopback's broadcast address. `protocol`: what it speaks on TCP; with KLAP, `username` and `password` are
+    those of the account that it belongs to (left out: of none yet), and `session_s` is how long a login lasts.
     """
+
+    protocol: Literal["legacy", "klap1", "klap2"] = "legacy"
+    username: str = DEFAULT_ACCOUNT[0]
+    password: str = DEFAULT_ACCOUNT[1]
+    session_s: Seconds = 86400.0
 
     alias: str = ""
     outlets: Annotated[int, Meta(ge=0, le=16)] = 0
@@ -84,8 +94,42 @@ class Plug:
         parts = loads(spec)
         self._parts = {f"{self.device_id}{number:02d}": part for number, part in enumerate(parts)}
         self._alias = spec.alias or spec.id
+        self.door: KlapDoor | None = None
+        if spec.protocol != "legacy":
+            self.door = KlapDoor(Klap(spec.protocol), self.answer, house.real_s)
+            self.door.session_s = spec.session_s
+            self.door.note = lambda what, value: house.wire.note(spec.id, "", what, value)
+            self.door.belong_to(spec.username, spec.password)
+
+    def new_identity(self) -> None:
+        """From now on it is another device, at the same address."""
+        known = sha256(self.device_id.encode()).hexdigest().upper()
+        self.device_id, self.mac = known[:40], ":".join(known[i : i + 2] for i in range(0, 12, 2))
 
     async def serve(self, line: Line) -> None:
+        """One connection, in the protocol that it speaks."""
+        if self.door is None:
+            await self._serve_legacy(line)
+        else:
+            await serve_http(line, self._respond, self._refused)
+
+    def _refused(self, why: str) -> None:
+        self._house.wire.note(self.spec.id, "", "refused", why)
+
+    def _respond(self, request: h11.Request, body: bytes) -> Answer:
+        status = self._house.gate(self.spec.id).fault.http_status
+        if status is not None or self.door is None:
+            return Answer(status=status or 404, body=b"")
+        return self.door.respond(request, body)
+
+    def found(self, probe: bytes) -> bytes | None:
+        """What it says to a datagram: legacy devices answer a scrambled request, others the newer probe."""
+        if self.door is None:
+            return scrambled(self.answer(unscrambled(probe)))
+        model = "HS300(US)" if self._strip else "KP115(US)"
+        return probe_answer(probe, self.device_id, self.mac, model, login=2 if self.door.version is Klap.V2 else None)
+
+    async def _serve_legacy(self, line: Line) -> None:
         """One connection: requests and answers in turn until the client goes."""
         while True:
             (length,) = struct.unpack(">I", await line.reader.readexactly(4))
@@ -212,21 +256,6 @@ COMMANDS: dict[tuple[str, str], dict[str, Any]] = {
 """Answers that never change: the plug has no schedule, no statistics and no cloud."""
 
 
-class _Discovery(asyncio.DatagramProtocol):
-    """Answers who asks the network for plugs, with the same text but no length."""
-
-    def __init__(self, plug: Plug, house: House) -> None:
-        self._plug, self._house = plug, house
-        self._transport: asyncio.DatagramTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        if self._transport and self._house.gate(self._plug.spec.id).fault in (Fault.NONE, Fault.REFUSING):
-            self._transport.sendto(scrambled(self._plug.answer(unscrambled(data))), addr)
-
-
 @asynccontextmanager
 async def _serve(spec: KasaSpec, house: House) -> AsyncIterator[None]:
     plug = Plug(spec, house)
@@ -234,11 +263,8 @@ async def _serve(spec: KasaSpec, house: House) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         gate = await stack.enter_async_context(house.listening(spec.id, spec.port, plug.serve))
         if spec.discovery:
-            loop = asyncio.get_running_loop()
-            address = (LOOPBACK, gate.port)
-            transport, _ = await loop.create_datagram_endpoint(lambda: _Discovery(plug, house), local_addr=address)
-            stack.callback(transport.close)
+            await stack.enter_async_context(answering_who_is_there(gate, plug.found))
         yield
 
 
-KIND = ServerKind(kind="kasa", config=KasaSpec, serve=_serve, loads=loads, mains=True)
+KIND = ServerKind(kind="kasa", config=KasaSpec, serve=_serve, loads=loads, faults=HTTP_FAULTS, mains=True)

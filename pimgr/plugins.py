@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any
 
 import msgspec
 
-from pimgr import api
+from pimgr import api, installs
 from pimgr.api import DeviceType, Frozen
+from pimgr.installs import Added
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +34,10 @@ class PluginStatus(StrEnum):
 
 
 class PluginRecord(Frozen, kw_only=True):
-    """What became of one plugin. `reason`: why it isn't loaded; `types`: the device types that it brought."""
+    """What became of one plugin. `reason`: why it isn't loaded; `types`: the device types that it brought.
+
+    `added`: it came by `pimgr plugin add`, not with this release.
+    """
 
     name: str
     distribution: str
@@ -39,6 +45,7 @@ class PluginRecord(Frozen, kw_only=True):
     status: PluginStatus
     reason: str = ""
     types: tuple[str, ...] = ()
+    added: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,13 +89,15 @@ def load(only: Collection[str] | None = None, extra: Mapping[str, object] | None
     """Load the installed plugins, or `only` those of these names; the others are found but not imported.
 
     `extra`: modules (or objects) with the hook, by plugin name, that stand in for installed ones of the same name.
+    What was added beside the release is loaded last, and only if it is still what was allowed.
     Never raises for what a plugin does: that is its record's `reason`. No vendor library is imported.
     """
     extra = extra or {}
+    added = installs.look(installs.folder())
     loading = _Loading()
     for name, module in sorted(extra.items()):
         loading.add(_Source(name, "in this process", "", lambda module=module: module), wanted=True)  # type: ignore[misc]
-    for source in sorted(_installed(), key=lambda source: (source.name, source.distribution)):
+    for source in sorted(_installed(added), key=lambda source: (source.added, source.name, source.distribution)):
         if source.name not in extra:
             loading.add(source, wanted=only is None or source.name in only)
     return Plugins(dict(sorted(loading.types.items())), tuple(sorted(loading.records, key=lambda record: record.name)))
@@ -100,6 +109,7 @@ class _Source:
     distribution: str
     version: str
     get: Callable[[], object]
+    added: bool = False
 
 
 class _Rejected(Exception):
@@ -137,6 +147,7 @@ class _Loading:
                 status=status,
                 reason=reason,
                 types=names,
+                added=source.added,
             )
         )
 
@@ -179,16 +190,19 @@ class _Loading:
         msgspec.inspect.type_info(kind.config)
 
 
-def _installed() -> Iterator[_Source]:
+def _installed(added: Added) -> Iterator[_Source]:
     """Every entry point of the group. A distribution whose metadata can't be read brings none."""
+    site = str(added.generation.site) if added.generation is not None else None
     seen: set[str] = set()
-    for distribution in distributions():
+    for distribution in (*distributions(path=[entry for entry in sys.path if entry != site]), *added.distributions):
         try:
             name, version = distribution.name, distribution.version
             if not name or name in seen:
                 continue
             seen.add(name)
-            yield from (_source(entry, name, version or "") for entry in _entries(distribution))
+            for entry in _entries(distribution):
+                get = partial(_admitted, entry, added) if distribution in added.distributions else entry.load
+                yield _Source(entry.name, name, version or "", get, distribution in added.distributions)
         except Exception:
             log.debug("a distribution's metadata can't be read: %r", distribution, exc_info=True)
 
@@ -197,8 +211,12 @@ def _entries(distribution: Distribution) -> list[EntryPoint]:
     return [entry for entry in distribution.entry_points if entry.group == api.GROUP]
 
 
-def _source(entry: EntryPoint, distribution: str, version: str) -> _Source:
-    return _Source(entry.name, distribution, version, entry.load)
+def _admitted(entry: EntryPoint, added: Added) -> object:
+    """An added plugin. Raises _Rejected where it isn't, or is no longer, what was allowed."""
+    if reason := added.reason(entry.dist.name if entry.dist else ""):
+        raise _Rejected(reason)
+    added.enter()
+    return entry.load()
 
 
 def _reason(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pimgr.cli import places, say
+from pimgr.cli import places, plugin, say
 from pimgr.cli.exits import Exit
 from pimgr.text import safe, safe_lines
 
@@ -19,8 +19,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich costs more time than all the rest
     pretty_exceptions_enable=False,
 )
-plugin_app = typer.Typer(help="The plugins that are installed.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(plugin_app, name="plugin")
+app.add_typer(plugin.app, name="plugin")
+app.command("plugin-list", hidden=True)(plugin.plugin_list)
 
 Config = Annotated[Path, typer.Option("--config", help="The config file.")]
 State = Annotated[
@@ -152,22 +152,6 @@ def replay(
         say.lines(["It comes out the same." if result.same else "It comes out otherwise now:"])
         say.lines([f"  {safe(line)}" for line in result.difference])
     say.leave(Exit.OK if result.same else Exit.NO)
-
-
-@plugin_app.command("list")
-def plugin_list(json: Json = False) -> None:
-    """Every plugin that is installed, and why one doesn't load."""
-    from pimgr import plugins
-    from pimgr.cli import show
-
-    records = plugins.load().records
-    if json:
-        say.json(records)
-    else:
-        say.lines(show.plugins(records))
-
-
-app.command("plugin-list", hidden=True)(plugin_list)
 
 
 @app.command()

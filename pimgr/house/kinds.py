@@ -79,6 +79,7 @@ BUILT_IN = {
         "honeywell": "honeywell",
         "kasa": "kasa",
         "mail": "mail",
+        "ntfy": "ntfy",
         "ssh": "ssh",
         "tesla": "tesla",
         "tuya": "tuya",

@@ -1,4 +1,4 @@
-"""One SSH session, blocking, for the connection's worker thread: pinned host key, one key login, short commands."""
+"""One SSH session by paramiko, blocking, for a worker thread: pinned host key, one key login, short commands."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ import logging
 import socket
 import threading
 import time
-from dataclasses import dataclass
 from types import TracebackType
 
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
-from pimgr.api import DeviceError, Garbled, Refused, Unreachable
-from pimgr_ssh_host import LinuxConfig, host_key_blob
+from pimgr.api import DeviceError, Garbled, Refused, Unreachable, Unsupported
+from pimgr_ssh_host.keys import host_key_blob, host_key_line
+from pimgr_ssh_host.talk import (
+    Said,
+    SilentError,
+    Target,
+    Wanted,
+    changed_key,
+    is_rate_limit,
+    printable,
+    rate_limited,
+)
 from pimgr_ssh_host.wire import BoundedSocket, connected
 
 _LOG = "pimgr.vendor.paramiko"
@@ -29,40 +38,18 @@ _CONNECT_S = 10.0
 _SILENT = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ECONNRESET)
 
 
-class SilentError(Exception):
-    """The machine says nothing, or nothing more: nobody listens, who listens never speaks, or it is gone meanwhile."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What was asked of whom, for the message."""
-
-    part: str
-    wish: str
-    where: str
-    deadline_s: float
-
-
-@dataclass(frozen=True)
-class Said:
-    """How a command ended. `status` is -1 where the machine was gone before it told."""
-
-    status: int
-    out: str
-    err: str
-
-
-class Session:
+class ParamikoSession:
     """Connects and logs in on entering. `abort` may come from any thread and ends whatever goes on."""
 
-    def __init__(self, config: LinuxConfig, key: str, wanted: Wanted) -> None:
-        self._config, self._key, self._wanted = config, key, wanted
+    def __init__(self, target: Target, wanted: Wanted) -> None:
+        self.host_key = ""
+        self._target, self._wanted = target, wanted
         self._ends_s = time.monotonic() + wanted.deadline_s
         self._socket: BoundedSocket | None = None
         self._transport: paramiko.Transport | None = None
         self._aborted = False
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> ParamikoSession:
         try:
             key = self._private_key()
             self._connect()
@@ -112,15 +99,15 @@ class Session:
         _drain(channel, out, err)
         if self._late() or (self._socket is not None and self._socket.flooded):
             raise self._broken("the command did not end", TimeoutError())
-        return Said(channel.recv_exit_status(), _text(out), _text(err))
+        return Said(channel.recv_exit_status(), printable(out), printable(err))
 
     def _connect(self) -> None:
-        config = self._config
+        target = self._target
         try:
-            self._socket = connected(config.address, config.port, min(self._ends_s, time.monotonic() + _CONNECT_S))
+            self._socket = connected(target.address, target.port, min(self._ends_s, time.monotonic() + _CONNECT_S))
             self._socket.deadline_s = self._ends_s
         except socket.gaierror as error:
-            fact = f"no machine is called {config.address!r} ({error.strerror})"
+            fact = f"no machine is called {target.address!r} ({error.strerror})"
             raise self._error(Unreachable, fact, "check the name, or write its IP address") from None
         except TimeoutError:
             raise SilentError("it says nothing") from None
@@ -137,9 +124,10 @@ class Session:
         assert self._socket is not None
         transport = self._transport = paramiko.Transport(self._socket)
         transport.set_log_channel(_LOG)
-        pinned = self._config.host_key.split()[0]
-        options = transport.get_security_options()
-        options.key_types = ("rsa-sha2-512", "rsa-sha2-256") if pinned == "ssh-rsa" else (pinned,)
+        if self._target.host_key is not None:
+            pinned = self._target.host_key.split()[0]
+            options = transport.get_security_options()
+            options.key_types = ("rsa-sha2-512", "rsa-sha2-256") if pinned == "ssh-rsa" else (pinned,)
         transport.banner_timeout = transport.auth_timeout = transport.channel_timeout = self._left_s()
         ready = threading.Event()
         transport.start_client(event=ready)
@@ -147,24 +135,25 @@ class Session:
             pass
         if not transport.is_active() or not ready.is_set():
             raise self._failed_handshake(transport.get_exception())
-        if transport.get_remote_server_key().asbytes() != host_key_blob(self._config.host_key):
-            raise self._changed_key()
+        shown = transport.get_remote_server_key()
+        self.host_key = host_key_line(shown.get_name(), shown.asbytes())
+        if self._target.host_key is not None and shown.asbytes() != host_key_blob(self._target.host_key):
+            raise changed_key(self._wanted, self.host_key)
 
     def _failed_handshake(self, error: BaseException | None) -> Exception:
         assert self._socket is not None
         spoke, where = self._socket.received > 0, self._wanted.where
         cure = "check that an SSH server is at this port"
-        if isinstance(error, IncompatiblePeer) and "host key" in str(error):
-            return self._changed_key()
+        if isinstance(error, IncompatiblePeer):
+            return self._incompatible(str(error))
+        if is_rate_limit(self._socket.head):
+            return rate_limited(self._wanted)
         if self._late() and not spoke:
             return SilentError("it says nothing")
-        if self._socket.ended and self._socket.head in (b"", b"SSH-"):
+        if self._socket.ended and self._socket.head[:4] in (b"", b"SSH-"):
             return SilentError("it hung up")
         kind: type[DeviceError] = Garbled
-        if isinstance(error, IncompatiblePeer):
-            fact = f"no common algorithm ({error})"
-            cure = "its SSH server is too old for this version of paramiko: see docs/plugins/ssh-host.md"
-        elif self._socket.flooded:
+        if self._socket.flooded:
             fact = "it says too much"
         elif self._late():
             kind, fact = Unreachable, f"no complete answer in {self._wanted.deadline_s:.1f} s ({where})"
@@ -172,13 +161,20 @@ class Session:
             fact = "it doesn't speak SSH"
         return self._error(kind, fact, cure)
 
-    def _changed_key(self) -> DeviceError:
-        cure = "if the machine was installed anew, set host_key to its new key; if not, something poses as it"
-        return self._error(Garbled, "it shows another host key than the configured one", cure)
+    def _incompatible(self, told: str) -> DeviceError:
+        """paramiko 5 has no SHA-1 at all: what an old server knows besides, `ssh` can still speak."""
+        pinned = (self._target.host_key or "").split()[:1]
+        if "host key" in told and pinned not in ([], ["ssh-rsa"]):
+            return changed_key(self._wanted, None)
+        fact = f"no common algorithm ({told})"
+        cure = 'its SSH server is too old for paramiko: set transport = "openssh" to use the system\'s ssh'
+        if pinned and "host key" in told:
+            cure += "; if it was installed anew, set host_key to its new key"
+        return self._error(Unsupported, fact, cure)
 
     def _log_in(self, key: paramiko.PKey) -> None:
         assert self._transport is not None
-        user = self._config.user
+        user = self._target.user
         try:
             missing = self._transport.auth_publickey(user, key)
         except paramiko.AuthenticationException as error:
@@ -194,7 +190,7 @@ class Session:
             raise self._error(Refused, fact, f"let user {user!r} in with a key alone")
 
     def _private_key(self) -> paramiko.PKey:
-        text = self._key.replace("\r\n", "\n").strip() + "\n"
+        text = self._target.key.replace("\r\n", "\n").strip() + "\n"
         for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
             try:
                 return kind.from_private_key(io.StringIO(text))
@@ -218,7 +214,7 @@ class Session:
         return self._error(Unreachable, fact, "check the machine and its network")
 
     def _error(self, kind: type[DeviceError], fact: str, cure: str) -> DeviceError:
-        return kind(self._wanted.part, self._wanted.wish, fact, cure)
+        return self._wanted.error(kind, fact, cure)
 
     def _left_s(self) -> float:
         return max(0.05, self._ends_s - time.monotonic())
@@ -251,9 +247,3 @@ def _drain(channel: paramiko.Channel, out: bytearray, err: bytearray) -> None:
         channel.status_event.wait(0.05)
     while channel.recv_stderr_ready():
         err += channel.recv_stderr(_MOST_OUTPUT)[: _MOST_OUTPUT - len(err)]
-
-
-def _text(data: bytearray) -> str:
-    """Printable text; another machine's words never carry control characters into a log."""
-    text = data.decode("utf-8", "replace")
-    return "".join(each if each.isprintable() or each == "\n" else "?" for each in text).strip()

@@ -7,6 +7,7 @@ import socket
 import time
 
 MOST_BYTES = 256 * 1024
+_HEAD_BYTES = 64
 
 
 class BoundedSocket(socket.socket):
@@ -36,7 +37,7 @@ class BoundedSocket(socket.socket):
             self.ended = True
             raise EOFError from None
         self.ended = self.ended or not data
-        self.head = self.head or data[:4]
+        self.head = self.head or data[:_HEAD_BYTES]
         self.received += len(data)
         return data
 
@@ -63,16 +64,3 @@ def connected(address: str, port: int, deadline_s: float) -> BoundedSocket:
     bounded = BoundedSocket(fileno=plain.detach())
     bounded.deadline_s = deadline_s
     return bounded
-
-
-def magic_packet(mac: str) -> bytes:
-    """What wakes the network card with this address: six bytes of ones, then the address 16 times."""
-    return b"\xff" * 6 + bytes.fromhex(mac.replace(":", "").replace("-", "")) * 16
-
-
-def broadcast(packet: bytes, address: str, port: int) -> None:
-    """Send one datagram, to a broadcast address too. Raises OSError where the network is down."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as sender:
-        sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        sender.sendto(packet, (address, port))

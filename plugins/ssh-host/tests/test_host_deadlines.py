@@ -14,9 +14,11 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from pimgr_ssh_host import LINUX, LinuxConfig
-from pimgr_ssh_host.host import LinuxHost
-from pimgr_ssh_host.session import Session, SilentError, Wanted, _drain
+from pimgr_ssh_host import LINUX
+from pimgr_ssh_host.config import LinuxConfig
+from pimgr_ssh_host.host import SshHost
+from pimgr_ssh_host.session import ParamikoSession, _drain
+from pimgr_ssh_host.talk import SilentError, Target, Wanted
 from pimgr_ssh_host.wire import connected
 
 from pimgr.api import Deadlines, DeviceError, Unreachable
@@ -43,11 +45,15 @@ def config(house: House, **keys: Any) -> LinuxConfig:
     return msgspec.convert({**table, **keys}, LinuxConfig)
 
 
-def with_host(use: Callable[[House, LinuxHost, FakeContext], Any], **keys: Any) -> None:
+def target(house: House) -> Target:
+    return Target("127.0.0.1", house.port("nas"), "pimgr", PRIVATE, house.ssh_host_key("nas"))
+
+
+def with_host(use: Callable[[House, SshHost, FakeContext], Any], **keys: Any) -> None:
     async def main() -> None:
         context = FakeContext("nas", {"key": PRIVATE}, Deadlines(read_s=DEADLINE_S, shut_down_s=DEADLINE_S))
         async with House.from_toml(HOUSE) as house, LINUX.open(config(house, **keys), context) as host:
-            assert isinstance(host, LinuxHost)
+            assert isinstance(host, SshHost)
             await use(house, host, context)
         context.close()
 
@@ -57,13 +63,13 @@ def with_host(use: Callable[[House, LinuxHost, FakeContext], Any], **keys: Any) 
 Fail = Callable[[Fault], None]
 
 
-def with_session(use: Callable[[Session, Fail], object]) -> object:
+def with_session(use: Callable[[ParamikoSession, Fail], object]) -> object:
     """What `use` gives, on a thread beside the house, within SOON_S. It is given a way to put the machine at fault."""
 
     async def main() -> object:
         async with House.from_toml(HOUSE) as house:
             loop = asyncio.get_running_loop()
-            session = Session(config(house), PRIVATE, Wanted("nas", "a test", "nas:22", DEADLINE_S))
+            session = ParamikoSession(target(house), Wanted("nas", "a test", "nas:22", DEADLINE_S))
             result: asyncio.Future[object] = loop.create_future()
 
             def fail(fault: Fault) -> None:
@@ -119,7 +125,7 @@ def dead_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_a_name_that_no_server_knows_of_is_waited_for_no_longer_than_a_machine(dead_names: None) -> None:
-    async def use(house: House, host: LinuxHost, context: FakeContext) -> None:
+    async def use(house: House, host: SshHost, context: FakeContext) -> None:
         async with asyncio.timeout(SOON_S):
             with pytest.raises(Unreachable, match="no answer in"):
                 await host.read_host()
@@ -128,7 +134,7 @@ def test_a_name_that_no_server_knows_of_is_waited_for_no_longer_than_a_machine(d
 
 
 def test_what_a_slow_machine_told_is_dated_when_it_was_asked() -> None:
-    async def use(house: House, host: LinuxHost, context: FakeContext) -> None:
+    async def use(house: House, host: SshHost, context: FakeContext) -> None:
         context.deadlines = Deadlines(read_s=8.0)
         house.gate("nas").times = msgspec.structs.replace(house.spec.faults, slow_s=0.3)
         house.fault("nas", Fault.SLOW)
@@ -163,7 +169,7 @@ def test_a_connection_ends_by_itself_at_its_deadline_for_reading_and_for_writing
 
 
 def test_a_banner_that_drips_is_not_waited_for() -> None:
-    def use(session: Session, fail: Fail) -> None:
+    def use(session: ParamikoSession, fail: Fail) -> None:
         fail(Fault.DRIPPING)
         with session:
             pass
@@ -173,7 +179,7 @@ def test_a_banner_that_drips_is_not_waited_for() -> None:
 
 
 def test_a_machine_that_falls_silent_at_the_login_is_unreachable_at_the_deadline() -> None:
-    def use(session: Session, fail: Fail) -> None:
+    def use(session: ParamikoSession, fail: Fail) -> None:
         key = session._private_key()
         session._connect()
         session._shake_hands()
@@ -185,7 +191,7 @@ def test_a_machine_that_falls_silent_at_the_login_is_unreachable_at_the_deadline
 
 
 def test_a_machine_that_falls_silent_before_the_command_is_unreachable_at_the_deadline() -> None:
-    def use(session: Session, fail: Fail) -> None:
+    def use(session: ParamikoSession, fail: Fail) -> None:
         with session:
             fail(Fault.SILENT)
             session.run("shutdown -h now")
@@ -240,7 +246,7 @@ def test_a_transport_that_does_not_end_does_not_keep_the_session_from_closing() 
         def close(self) -> None:
             pass
 
-    def use(session: Session, fail: Fail) -> None:
+    def use(session: ParamikoSession, fail: Fail) -> None:
         stuck = Stuck(target=over.wait, args=(20.0,), daemon=True)
         stuck.start()
         session._transport = stuck  # type: ignore[assignment]

@@ -17,9 +17,10 @@ import paramiko
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from pimgr_ssh_host import LINUX, LinuxConfig
-from pimgr_ssh_host.host import LinuxHost
-from pimgr_ssh_host.wire import magic_packet
+from pimgr_ssh_host import LINUX
+from pimgr_ssh_host.config import LinuxConfig
+from pimgr_ssh_host.host import SshHost
+from pimgr_ssh_host.wake import magic_packet
 
 from pimgr.api import Deadlines, DeviceError, Garbled, Refused, Severity, Unreachable, Unsupported
 from pimgr.house import Fault, House
@@ -45,7 +46,7 @@ STRANGER, _ = key_pair(ed25519.Ed25519PrivateKey.generate())
 class Home:
     house: House
     context: FakeContext
-    host: LinuxHost
+    host: SshHost
 
 
 def a_house(public: str = PUBLIC, **keys: Any) -> House:
@@ -72,7 +73,7 @@ async def home(house: House, *, private: str = PRIVATE, **keys: Any) -> AsyncIte
     }
     try:
         async with LINUX.open(msgspec.convert(table | keys, LinuxConfig), context) as connection:
-            assert isinstance(connection, LinuxHost)
+            assert isinstance(connection, SshHost)
             yield Home(house, context, connection)
     finally:
         context.close()
@@ -324,8 +325,8 @@ def test_check_names_a_missing_right_and_a_missing_mac() -> None:
     async def test() -> None:
         async with a_house(sudo="password") as house, home(house, mac=None) as at:
             findings = await at.host.check()
-            assert [finding.severity for finding in findings[1:]] == [Severity.CRITICAL, Severity.WARNING]
-            assert "visudo" in findings[1].cure
+            assert [finding.severity for finding in findings[2:]] == [Severity.CRITICAL, Severity.WARNING]
+            assert "visudo" in findings[2].cure
             house.fault("nas", Fault.REFUSING)
             (finding,) = await at.host.check()
             assert finding.severity is Severity.CRITICAL

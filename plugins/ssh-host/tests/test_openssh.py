@@ -18,8 +18,9 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from pimgr_ssh_host import LINUX, LinuxConfig
-from pimgr_ssh_host.host import LinuxHost
+from pimgr_ssh_host import LINUX
+from pimgr_ssh_host.config import LinuxConfig
+from pimgr_ssh_host.host import SshHost
 
 from pimgr.api import Deadlines, DeviceError, Garbled, Refused, Unreachable
 from pimgr.testing import FakeContext
@@ -64,7 +65,7 @@ class Sshd:
 
         async def inside() -> Any:
             async with LINUX.open(msgspec.convert(table, LinuxConfig), context) as host:
-                assert isinstance(host, LinuxHost)
+                assert isinstance(host, SshHost)
                 return await use(host)
 
         try:

@@ -1,0 +1,121 @@
+"""Why the system's `ssh` did not get in. Its exit status is 255 whatever it was, so that its words must tell."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from pimgr.api import Garbled, Refused, Unreachable, Unsupported
+from pimgr_ssh_host.talk import SilentError, Target, Wanted, changed_key, is_rate_limit, rate_limited
+from pimgr_ssh_host.wire import connected
+
+_NO_SSH = "check that an SSH server is at this port"
+_LOOK_S = 1.0
+
+
+def why_not_in(told: str, target: Target, wanted: Wanted, ends_s: float) -> Exception:
+    """What `ssh` said on its standard error, as silence or one of the four errors.
+
+    It has the same words for a server that hung up, babbled or said that it is busy, and for one that drips or is
+    silent: then we look ourselves. Source of the texts: OpenSSH 9.2, ssh.c, sshconnect.c, sshconnect2.c, kex.c.
+    """
+    if is_rate_limit(told):
+        return rate_limited(wanted)
+    for words, answer in _ANSWERS:
+        if any(each in told for each in words):
+            return answer(told, target, wanted)
+    return _look(target, wanted, ends_s, late="timed out" in told)
+
+
+def _nobody(_told: str, _target: Target, _wanted: Wanted) -> Exception:
+    return SilentError("nobody listens")
+
+
+def _changed(_told: str, _target: Target, wanted: Wanted) -> Exception:
+    return changed_key(wanted, None)
+
+
+def _other_kind(told: str, target: Target, wanted: Wanted) -> Exception:
+    return _weak(told, target, wanted) if target.host_key is None else changed_key(wanted, None)
+
+
+def _locked(_told: str, _target: Target, wanted: Wanted) -> Exception:
+    cure = "make a key of its own for pimgr: ssh-keygen -t ed25519 -N ''"
+    return wanted.error(Refused, "the private key has a passphrase", cure)
+
+
+def _no_key(_told: str, _target: Target, wanted: Wanted) -> Exception:
+    cure = "put the whole private key file into the secret, from -----BEGIN to -----END"
+    return wanted.error(Refused, "the secret holds no private key that ssh can read", cure)
+
+
+def _no_entry(_told: str, target: Target, wanted: Wanted) -> Exception:
+    cure = f"add the public key to ~{target.user}/.ssh/authorized_keys on that machine"
+    return wanted.error(Refused, f"it refused the key for user {target.user!r}", cure)
+
+
+def _no_name(_told: str, target: Target, wanted: Wanted) -> Exception:
+    return wanted.error(
+        Unreachable, f"no machine is called {target.address!r}", "check the name, or write its IP address"
+    )
+
+
+def _weak(told: str, _target: Target, wanted: Wanted) -> Exception:
+    fact = f"no common algorithm ({_last(told)})"
+    return wanted.error(Unsupported, fact, "the ssh of pimgr's box is too new for it: see docs/plugins/ssh-host.md")
+
+
+def _no_network(told: str, target: Target, wanted: Wanted) -> Exception:
+    fact = f"no connection to {target.where} ({_last(told)})"
+    return wanted.error(Unreachable, fact, "check the network of this box")
+
+
+_ANSWERS = (
+    (("Connection refused", "No route to host", "Host is down"), _nobody),
+    (("Host key verification failed", "IDENTIFICATION HAS CHANGED"), _changed),
+    (("no matching host key type",), _other_kind),
+    (("passphrase",), _locked),
+    (("Load key", "invalid format"), _no_key),
+    (("Permission denied (", "Too many authentication failures"), _no_entry),
+    (("Could not resolve hostname",), _no_name),
+    (("no matching", "Invalid key length", "error in libcrypto"), _weak),
+    (("Network is unreachable", "Operation not permitted"), _no_network),
+)
+
+
+def _look(target: Target, wanted: Wanted, ends_s: float, *, late: bool) -> Exception:
+    """What is at this port, by its first bytes."""
+    head = _first_bytes(target, min(ends_s, time.monotonic() + _LOOK_S))
+    if is_rate_limit(head):
+        return rate_limited(wanted)
+    if not head:
+        return SilentError("it says nothing" if late else "it hung up")
+    if not head.startswith(b"SSH-"[: len(head)]):
+        return wanted.error(Garbled, "it doesn't speak SSH", _NO_SSH)
+    if late:
+        fact = f"no complete answer in {wanted.deadline_s:.1f} s ({wanted.where})"
+        return wanted.error(Unreachable, fact, _NO_SSH)
+    return SilentError("it hung up")
+
+
+def _first_bytes(target: Target, ends_s: float) -> bytes:
+    """The first four bytes or more that a server says; fewer where it ends, or says no more in time."""
+    told = b""
+    try:
+        with connected(target.address, target.port, ends_s) as line:
+            line.settimeout(0.05)
+            while len(told) < 64 and b"\n" not in told:
+                try:
+                    data = line.recv(64)
+                except TimeoutError:
+                    continue
+                told += data
+                if not data:
+                    break
+    except (OSError, EOFError, socket.gaierror):
+        pass
+    return told
+
+
+def _last(told: str) -> str:
+    return told.splitlines()[-1][:120] if told else "it said nothing"

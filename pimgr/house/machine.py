@@ -6,6 +6,7 @@ Nothing here speaks a protocol; the SSH server, or any other server of a compute
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Callable
 from enum import StrEnum
@@ -40,7 +41,10 @@ class Machine:
         self.watchers: list[Callable[[Machine, str], None]] = []
         self._before = before
         self.boot_id = str(uuid.uuid4())
+        self.booted = int(time.time())
+        """When it booted, UTC in s; each boot has a second of its own."""
         self._timer: asyncio.TimerHandle | None = None
+        self._countdown: asyncio.TimerHandle | None = None
 
     @property
     def up(self) -> bool:
@@ -52,10 +56,24 @@ class Machine:
         """Whether it draws its power: in every phase but off."""
         return self.phase is not Phase.OFF
 
-    def shut_down(self) -> None:
-        """Begin a clean shutdown; asked twice is asked once."""
-        if self.phase is Phase.UP:
+    @property
+    def counting_down(self) -> bool:
+        """Whether a shutdown was asked for that has not begun."""
+        return self._countdown is not None
+
+    def shut_down(self, delay_s: float = 0.0) -> None:
+        """Begin a clean shutdown, now or in real `delay_s`; asked twice is asked once."""
+        if self.phase is Phase.UP and delay_s > 0.0 and not self.counting_down:
+            self._countdown = asyncio.get_running_loop().call_later(delay_s, self.shut_down)
+        elif self.phase is Phase.UP and delay_s == 0.0:
+            self.stay_up()
             self._go(Phase.SHUTTING_DOWN, "asked", after_s=self.times.shutdown_s, then=self._off)
+
+    def stay_up(self) -> None:
+        """A shutdown that is counting down is called off."""
+        if self._countdown:
+            self._countdown.cancel()
+        self._countdown = None
 
     def wake(self) -> None:
         """Begin to boot, if it is off and has power."""
@@ -71,6 +89,7 @@ class Machine:
 
     def close(self) -> None:
         """No timer of it goes off any more."""
+        self.stay_up()
         if self._timer:
             self._timer.cancel()
 
@@ -79,6 +98,7 @@ class Machine:
 
     def _booted(self) -> None:
         self.boot_id = str(uuid.uuid4())
+        self.booted = max(self.booted + 1, int(time.time()))
         self.clean = True
         self._go(Phase.UP, "booted")
 

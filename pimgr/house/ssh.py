@@ -20,9 +20,21 @@ from pimgr.house.house import House
 from pimgr.house.kinds import DeviceSpec, Port, Power, Seconds, ServerKind
 from pimgr.house.machine import Machine, MachineTimes, Phase
 from pimgr.house.relay import relay
-from pimgr.house.shell import Shell, Sudo
+from pimgr.house.shell import BOOT_ID_FILE, Personality, Shell, Sudo
 
 MAC_REPEATS = 16
+BUSY = b"Not allowed at this time\r\n"
+"""What OpenSSH says to an address with a penalty, and nothing else. Source: sshd.c, `drop_connection`, since 9.8."""
+_SHUTDOWNS = {
+    Personality.LINUX: "sudo -n shutdown -h now",
+    Personality.SOLARIS: "pfexec /usr/sbin/shutdown -y -i5 -g0",
+    Personality.WINDOWS: "shutdown /s /f /t 0",
+}
+_BOOT_IDS = {
+    Personality.LINUX: f"cat {BOOT_ID_FILE}",
+    Personality.SOLARIS: "kstat -p unix:0:system_misc:boot_time",
+    Personality.WINDOWS: "wmic os get lastbootuptime",
+}
 
 
 class SshSpec(DeviceSpec, kw_only=True):
@@ -31,6 +43,8 @@ class SshSpec(DeviceSpec, kw_only=True):
     `host_key`: its private key in OpenSSH's format, so that a pinned key stays; made anew where empty. `watts`: what it
     draws while it isn't off, from `outlet` ("strip/2") or the wall. `shutdown_s`, `boot_s`: real seconds. `off_looks`:
     what a client meets while it is off. `answers_shutdown`: False is a host whose network is gone before its answer.
+    `personality`: the operating system it plays. `forced`: its keys run nothing but a script that knows pimgr's words.
+    `countdown`: real seconds that it takes for a second of a Windows countdown.
     """
 
     user: str = "pimgr"
@@ -45,6 +59,9 @@ class SshSpec(DeviceSpec, kw_only=True):
     boot_s: Seconds = 2.0
     off_looks: Literal["refused", "silent"] = "refused"
     answers_shutdown: bool = True
+    personality: Personality = Personality.LINUX
+    forced: bool = False
+    countdown: Annotated[float, Meta(ge=0.0, le=1.0)] = 1.0
 
 
 class Host:
@@ -52,6 +69,8 @@ class Host:
 
     def __init__(self, spec: SshSpec, house: House) -> None:
         self.spec = spec
+        self.busy = False
+        """It sends everybody away for a while, as a server does that was asked too often."""
         self._house = house
         self._key = asyncssh.import_private_key(spec.host_key) if spec.host_key else _new_key()
         self._known = {asyncssh.import_public_key(text).public_data for text in spec.authorized_keys}
@@ -73,6 +92,10 @@ class Host:
         """Let one more key in."""
         self._known.add(asyncssh.import_public_key(public_key).public_data)
 
+    def forget_keys(self) -> None:
+        """Let nobody in any more."""
+        self._known.clear()
+
     def knows(self, user: str, key: asyncssh.SSHKey) -> bool:
         """Whether this user may log in with this key; a no is logged."""
         known = user == self.spec.user and key.public_data in self._known
@@ -86,6 +109,11 @@ class Host:
 
     async def serve(self, line: Line) -> None:
         """One connection."""
+        if self.busy:
+            self.note("refused", "busy", "")
+            await line.send(BUSY)
+            line.close()
+            return
         await relay(line, self._attach)
 
     async def _attach(self, end: socket.socket) -> None:
@@ -109,19 +137,36 @@ class Host:
 
     async def _process(self, process: asyncssh.SSHServerProcess[str]) -> None:
         """One command of a session."""
-        command = process.command or ""
-        said = Shell(self.spec.user, self.machine.boot_id, self.spec.sudo).run(command)
+        command = self._let_through(process.command or "")
+        machine, spec = self.machine, self.spec
+        shell = Shell(spec.user, machine.boot_id, spec.sudo, spec.personality, machine.booted, machine.counting_down)
+        said = shell.run(command)
         if said.shut_down:
-            self.note("shut_down", self.machine.boot_id, command)
-            self.machine.shut_down()
-            if not self.spec.answers_shutdown:
+            self.note("shut_down", machine.boot_id, command)
+            machine.shut_down(said.delay_s * spec.countdown)
+            if not spec.answers_shutdown:
                 await process.wait_closed()
                 return
+        elif said.abort:
+            self.note("abort", machine.boot_id, command)
+            machine.stay_up()
         else:
             self.note("query" if said.status == 0 else "refused", command, said.err)
         process.stdout.write(said.out)
         process.stderr.write(said.err)
         process.exit(said.status)
+
+    def _let_through(self, command: str) -> str:
+        """What the key's forced command makes of what was asked, if it has one."""
+        if not self.spec.forced:
+            return command
+        shut_down = _SHUTDOWNS[self.spec.personality]
+        words = {
+            "pimgr boot-id": _BOOT_IDS[self.spec.personality],
+            "pimgr shutdown": shut_down,
+            "pimgr check": shut_down.replace("sudo -n", "sudo -n -l") if "sudo" in shut_down else "true",
+        }
+        return words.get(command, "false")
 
     def _phase_changed(self, machine: Machine, _why: str) -> None:
         looks = Fault.REFUSING if self.spec.off_looks == "refused" else Fault.SILENT

@@ -10,7 +10,7 @@ import pytest
 
 from pimgr.house import Fault, House
 from pimgr.house.gate import LOOPBACK
-from pimgr.house.shell import BOOT_ID_FILE, NOT_FOUND, Shell, Sudo
+from pimgr.house.shell import BOOT_ID_FILE, NOT_FOUND, Personality, Shell, Sudo
 from pimgr.house.ssh import magic_packet
 
 MAC = "02:00:00:00:00:07"
@@ -214,7 +214,7 @@ ASKING = Shell("pimgr", "the-boot", Sudo.PASSWORD)
         (SHELL, f'[ "$({BOOT_ID})" = another ] && {SHUT_DOWN}', "", 1, False),
         (SHELL, f"false || {SHUT_DOWN} >/dev/null 2>&1", "", 0, True),
         (SHELL, "sudo -n systemctl poweroff", "", 0, True),
-        (SHELL, "sudo -n -l shutdown -h now", "shutdown -h now\n", 0, False),
+        (SHELL, "sudo -n -l shutdown -h now", "/usr/sbin/shutdown -h now\n", 0, False),
         (SHELL, "shutdown -h now", "", 1, False),
         (SHELL, "shutdown", "", 1, False),
         (Shell("root", "the-boot", Sudo.ABSENT), "/sbin/shutdown -h now", "", 0, True),
@@ -231,3 +231,124 @@ def test_the_shell_says_what_a_real_one_would(shell: Shell, line: str, out: str,
     said = shell.run(line)
     assert (said.out, said.status, said.shut_down) == (out, status, shut_down)
     assert bool(said.err) == (status not in (0, 1) or (status == 1 and not line.startswith("[")))
+
+
+SOLARIS = Shell("pimgr", "the-boot", Sudo.NOPASSWD, Personality.SOLARIS, 1_700_000_000)
+POOR_SOLARIS = Shell("pimgr", "the-boot", Sudo.ABSENT, Personality.SOLARIS, 1_700_000_000)
+
+
+@pytest.mark.parametrize(
+    ("shell", "line", "words", "status", "shut_down"),
+    [
+        (SOLARIS, "pfexec /usr/sbin/shutdown -y -i5 -g0", "init state 5", 0, True),
+        (SOLARIS, "pfexec /usr/sbin/shutdown -g0 -y -i5", "init state 5", 0, True),
+        (SOLARIS, "pfexec /usr/sbin/shutdown -h now", "Usage", 1, False),
+        (SOLARIS, "pfexec /usr/sbin/shutdown -y -i5 -g60", "Usage", 1, False),
+        (SOLARIS, "/usr/sbin/shutdown -y -i5 -g0", "Only root", 2, False),
+        (POOR_SOLARIS, "pfexec /usr/sbin/shutdown -y -i5 -g0", "Only root", 2, False),
+        (SOLARIS, "/usr/bin/kstat -p unix:0:system_misc:boot_time", "boot_time\t1700000000\n", 0, False),
+        (SOLARIS, "kstat -p unix:0:other", "", 1, False),
+        (SOLARIS, "who -b", "system boot  Nov 14 22:13", 0, False),
+        (SOLARIS, "/usr/bin/profiles -l | /usr/bin/egrep '/usr/sbin/shutdown|[*]'", "/usr/sbin/shutdown", 0, False),
+        (POOR_SOLARIS, "profiles -l | egrep /usr/sbin/shutdown", "", 1, False),
+        (SOLARIS, BOOT_ID, "No such file", 1, False),
+    ],
+)
+def test_solaris_knows_its_own_commands_only(shell: Shell, line: str, words: str, status: int, shut_down: bool) -> None:
+    said = shell.run(line)
+    assert words in said.out + said.err
+    assert (said.status, said.shut_down) == (status, shut_down)
+
+
+WINDOWS = Shell("pimgr", "the-boot", Sudo.NOPASSWD, Personality.WINDOWS, 1_700_000_000)
+COUNTING = Shell("pimgr", "the-boot", Sudo.NOPASSWD, Personality.WINDOWS, 1_700_000_000, pending=True)
+POOR_WINDOWS = Shell("pimgr", "the-boot", Sudo.PASSWORD, Personality.WINDOWS, 1_700_000_000)
+WHEN = "(Get-CimInstance Win32_OperatingSystem).LastBootUpTime"
+
+
+@pytest.mark.parametrize(
+    ("shell", "line", "words", "status"),
+    [
+        (COUNTING, "shutdown /s /f /t 30", "(1190)", 1190),
+        (WINDOWS, "shutdown /a", "(1116)", 1116),
+        (POOR_WINDOWS, "shutdown /s /t 0", "Access is denied.(5)", 5),
+        (WINDOWS, "shutdown /?", "Usage", 1),
+        (WINDOWS, "wmic os get lastbootuptime", "20231114221320.500000+000", 0),
+        (WINDOWS, f'powershell -NoProfile -Command "{WHEN}.ToFileTimeUtc()"', "133444736000000000\r\n", 0),
+        (WINDOWS, f"powershell.exe {WHEN}.ToString('o')", "2023-11-14T22:13:20", 0),
+        (WINDOWS, f"powershell {WHEN}", "Tuesday, November 14, 2023 10:13:20 PM", 0),
+        (WINDOWS, "whoami /priv", "SeShutdownPrivilege", 0),
+        (WINDOWS, "sudo shutdown", "is not recognized", 1),
+    ],
+)
+def test_windows_answers_as_its_command_line_does(shell: Shell, line: str, words: str, status: int) -> None:
+    said = shell.run(line)
+    assert words in said.out + said.err
+    assert (said.status, said.shut_down, said.abort) == (status, False, False)
+
+
+def test_windows_counts_down_and_can_be_stopped_while_it_does() -> None:
+    asked = WINDOWS.run('SHUTDOWN /s /f /t 45 /c "the grid is down"')
+    assert (asked.status, asked.shut_down, asked.delay_s) == (0, True, 45.0)
+    assert COUNTING.run("shutdown /a").abort
+
+    async def scene() -> None:
+        async with House.from_toml(HOST + 'personality = "windows"\ncountdown = 0.01') as house:
+            machine = house.world.machine("nas")
+            assert (await run(house, "shutdown /s /f /t 6000"))[1] == 0
+            assert machine.counting_down
+            assert (await run(house, "shutdown /a"))[1] == 0
+            assert not machine.counting_down
+            assert (await run(house, "shutdown /a"))[1] == 1116 % 256, "a byte of it comes through SSH"
+            assert (await run(house, "shutdown /s /f /t 1"))[1] == 0
+            await phase(house, "off")
+            assert [entry.what for entry in house.wire if entry.what in ("shut_down", "abort")] == [
+                "shut_down",
+                "abort",
+                "shut_down",
+            ]
+
+    asyncio.run(scene())
+
+
+def test_each_boot_has_a_time_of_its_own() -> None:
+    async def scene() -> None:
+        async with House.from_toml(HOST + 'personality = "solaris"') as house:
+            first = (await run(house, "kstat -p unix:0:system_misc:boot_time"))[0]
+            house.world.machine("nas").shut_down()
+            await phase(house, "off")
+            wake(house, magic_packet(MAC))
+            await phase(house, "up")
+            assert (await run(house, "kstat -p unix:0:system_misc:boot_time"))[0] != first
+
+    asyncio.run(scene())
+
+
+def test_a_key_with_a_forced_command_runs_nothing_else() -> None:
+    async def scene() -> None:
+        async with House.from_toml(HOST + "forced = true") as house:
+            assert await run(house, "pimgr boot-id") == (f"{house.host_boot_id('nas')}\n", 0)
+            assert (await run(house, "pimgr check"))[1] == 0
+            assert await run(house, "echo hello") == ("", 1)
+            assert (await run(house, SHUT_DOWN))[1] == 1
+            assert house.wire.of("shut_down") == []
+            assert (await run(house, "pimgr shutdown"))[1] == 0
+            await phase(house, "off")
+
+    asyncio.run(scene())
+
+
+def test_a_busy_host_says_so_and_hangs_up() -> None:
+    async def scene() -> None:
+        async with House.from_toml(HOST) as house:
+            house.controls("nas").busy = True
+            reader, writer = await asyncio.open_connection(LOOPBACK, house.port("nas"))
+            assert await reader.read() == b"Not allowed at this time\r\n"
+            writer.close()
+            house.controls("nas").busy = False
+            assert (await run(house, "true"))[1] == 0
+            house.controls("nas").forget_keys()
+            with pytest.raises(asyncssh.PermissionDenied):
+                await run(house, "true")
+
+    asyncio.run(scene())

@@ -14,6 +14,7 @@ from pimgr.testing.world import Command, Fault, World, world_named
 
 if TYPE_CHECKING:
     from pimgr.testing.contract import RULES, ContractSuite, run_rule
+    from pimgr.testing.matrix import FaultMatrixSuite, run_trouble
 
 __all__ = [
     "METHODS",
@@ -25,6 +26,7 @@ __all__ = [
     "FakeContext",
     "FakeStore",
     "Fault",
+    "FaultMatrixSuite",
     "NotApplicable",
     "Subject",
     "Trouble",
@@ -32,6 +34,7 @@ __all__ = [
     "VirtualLoop",
     "World",
     "run_rule",
+    "run_trouble",
     "run_virtual",
     "world_named",
 ]
@@ -42,4 +45,8 @@ def __getattr__(name: str) -> Any:
         from pimgr.testing import contract
 
         return getattr(contract, name)
+    if name in ("FaultMatrixSuite", "run_trouble"):
+        from pimgr.testing import matrix
+
+        return getattr(matrix, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

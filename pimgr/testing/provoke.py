@@ -28,10 +28,10 @@ def calls(bench: Bench, connection: api.Connection) -> Iterator[Call]:
             if METHODS[capability].read:
                 yield key, METHODS[capability].read, getattr(part, METHODS[capability].read)
             if bench.subject.commands:
-                yield from _harmless(key, capability, part)
+                yield from harmless(key, capability, part)
 
 
-def _harmless(key: str, capability: Capability, part: Any) -> Iterator[Call]:
+def harmless(key: str, capability: Capability, part: Any) -> Iterator[Call]:
     match capability:
         case Capability.LOAD:
             yield key, "switch", lambda: part.switch(True)

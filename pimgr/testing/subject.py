@@ -106,7 +106,8 @@ class Subject:
 
     For the fault matrix: `faults`: what a call raises in a trouble where that isn't `FAULTS`, several kinds where all
     are right, none (an empty tuple) where it works. `spared`: troubles that this device can't have, each with the
-    reason; every other one must be among the vendor's.
+    reason; every other one must be among the vendor's. `stores_secrets`: why it keeps one of `secrets` in its store.
+    `holds_interpreter`: why its library may delay other devices.
     """
 
     plugin: str
@@ -119,6 +120,8 @@ class Subject:
     unsupported: tuple[tuple[str, str, tuple[Any, ...]], ...] = ()
     faults: Mapping[Trouble, tuple[type[api.DeviceError], ...]] = field(default_factory=dict)
     spared: Mapping[Trouble, str] = field(default_factory=dict)
+    stores_secrets: str = ""
+    holds_interpreter: str = ""
     settle_s: float = 3.0
     levels: tuple[float, ...] = ()
     rest_s: float = 600.0

@@ -106,7 +106,7 @@ def _load(site: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LOAD_S, env=alone)
     except subprocess.TimeoutExpired:
         raise NotInstalled(f"its code didn't load within {LOAD_S:.0f} s") from None
-    if done.returncode != 0:
+    if done.returncode != 0 or not done.stdout:
         last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
         raise NotInstalled(f"its code doesn't load: {last}")
     for name, status, reason in msgspec.json.decode(done.stdout.splitlines()[-1], type=list[tuple[str, str, str]]):

@@ -15,7 +15,7 @@ from pimgr import api
 from pimgr.installs import pip
 from pimgr.installs.generation import ENVIRONMENT, Root, installed_in, plain
 from pimgr.installs.pip import NotInstalled
-from pimgr.installs.scaffold import NAME
+from pimgr.installs.scaffold import NAME, NAMES
 
 LOAD_S = 60.0
 """How long the plugins may take to load."""
@@ -60,9 +60,7 @@ def _plugins(one: Distribution, taken: dict[str, str]) -> tuple[str, ...]:
         raise NotInstalled(f"{one.name} {one.version} is no plugin: it has no entry point in the group {api.GROUP}")
     for name in names:
         if not NAME.fullmatch(name):
-            raise NotInstalled(
-                f"{one.name} calls its plugin {name!r}; a name is a-z, then a-z, 0-9, - or _, at most 32"
-            )
+            raise NotInstalled(f"{one.name} calls its plugin {name!r}; {NAMES}")
         if name in taken:
             raise NotInstalled(f"{one.name} brings a plugin {name!r}, and so does {taken[name]}; have one of the two")
         taken[name] = one.name

@@ -280,7 +280,7 @@ import pytest
 from loopback import PASSWORD, vendor
 from @PACKAGE@ import SWITCH
 
-from pimgr.testing import ContractSuite, Subject
+from pimgr.testing import ContractSuite, FaultMatrixSuite, Subject
 
 
 @pytest.fixture
@@ -296,6 +296,10 @@ def subject() -> Subject:
 
 class TestContract(ContractSuite):
     """What `pimgr.api` asks of a plugin."""
+
+
+class TestFaults(FaultMatrixSuite):
+    """In each trouble the right one of the four errors, in time, and nothing left behind."""
 '''
 
 README = """\

@@ -63,25 +63,25 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
             print("\n".join(f"{s.id}\n    {s.path.relative_to(tree.folder)}:{s.line}: {s.text}" for s in sites))
             return 0
         declared = table.read(tree.folder / "tests/mutants" / table.NAME)
-        if wrong := table.differences(sites, declared):
+        named = [s for s in sites if _is_named(s.id, options)]
+        if wrong := table.differences(named, {id: d for id, d in declared.items() if _is_named(id, options)}):
             print("\n".join(wrong))
             return 1
-        chosen = [m for m in _mutants(sites, declared) if _is_chosen(m, options)]
+        chosen = [m for m in _mutants(named, sites, declared) if options.slow or not m.declared.slow]
         trees = [tree, *(Tree(tree.folder, Path(folder) / str(n)) for n in range(1, options.jobs))]
         if not _holds_whole(trees, [m.declared for m in chosen]):
             return 1
         return _told(_removed(trees, chosen))
 
 
-def _is_chosen(mutant: Mutant, options: argparse.Namespace) -> bool:
-    named = not options.words or any(word in mutant.site.id for word in options.words)
-    return named and (options.slow or not mutant.declared.slow)
+def _is_named(site: str, options: argparse.Namespace) -> bool:
+    return not options.words or any(word in site for word in options.words)
 
 
-def _mutants(sites: list[Site], declared: dict[str, Declared]) -> list[Mutant]:
+def _mutants(chosen: list[Site], sites: list[Site], declared: dict[str, Declared]) -> list[Mutant]:
     by_id = {site.id: site for site in sites}
     return [
-        Mutant(s, declared[s.id], tuple((by_id[b], declared[b].removal) for b in declared[s.id].behind)) for s in sites
+        Mutant(s, declared[s.id], tuple((by_id[b], declared[b].removal) for b in declared[s.id].behind)) for s in chosen
     ]
 
 

@@ -120,7 +120,6 @@ def main() -> None:
     answer, sys.stdout = sys.stdout, sys.stderr  # whatever a service prints is no answer
     report = carry(errand)
     answer.buffer.write(msgspec.json.encode(report))
-    answer.flush()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pimgr_apprise import UrlConfig
 from pimgr_apprise.errand import Errand, Report, Trouble
 from pimgr_apprise.words import WISH, failure, one_line, plain
 
-_BODY_LENGTH = 3000
+_BODY_LENGTH = 1500
 _PATIENCE = 0.85
 """Share of the host's deadline at which the courier is ended."""
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}

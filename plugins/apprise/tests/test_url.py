@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from pimgr_apprise.url import Url
 
 from pimgr.api import Deadlines, DeviceError, Garbled, Message, Refused, Secret, Severity, Unreachable, Unsupported
 from pimgr.house import Fault, House
+from pimgr.house.faults import FaultTimes
 from pimgr.testing import FakeContext
 
 pytestmark = pytest.mark.slow
@@ -32,10 +34,12 @@ NEWS = Message(
 
 
 @asynccontextmanager
-async def push(url: str = "", **keys: Severity) -> AsyncIterator[tuple[House, Url, FakeContext]]:
+async def push(
+    url: str = "", deadline_s: float = 4.0, **keys: Severity
+) -> AsyncIterator[tuple[House, Url, FakeContext]]:
     async with House.from_toml(HOUSE) as house:
         url = url or f"ntfy://{TOKEN}@127.0.0.1:{{port}}/{TOPIC}"
-        context = FakeContext("push", {"url": url.format(port=house.port("push"))}, Deadlines(cloud_s=4.0))
+        context = FakeContext("push", {"url": url.format(port=house.port("push"))}, Deadlines(cloud_s=deadline_s))
         async with URL.open(UrlConfig(url=Secret("url"), **keys), context) as connection:
             assert isinstance(connection, Url)
             yield house, connection, context
@@ -97,6 +101,27 @@ def test_each_failure_is_told_apart_and_names_no_secret(fault: Fault, kind: type
     asyncio.run(main())
 
 
+def test_a_service_that_takes_its_time_is_waited_for_longer_than_apprise_would() -> None:
+    async def main() -> None:
+        async with push(deadline_s=9.0) as (house, url, _):
+            house.gate("push").times = FaultTimes(slow_s=4.5)
+            house.fault("push", Fault.SLOW)
+            await url.send(NEWS)
+            assert len(arrived(house)) == 1
+
+    asyncio.run(main())
+
+
+def test_a_text_without_end_is_cut() -> None:
+    async def main() -> None:
+        async with push() as (house, url, _):
+            await url.send(Message(key="k", severity=Severity.INFO, subject="s" * 9000, text="t" * 90000, written=0.0))
+            ((title, text),) = arrived(house)
+            assert (len(title), len(text)) == (120, 1500)
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("fault", [Fault.SILENT, Fault.DRIPPING])
 def test_a_service_that_keeps_us_waiting_is_left_and_its_process_is_gone(fault: Fault) -> None:
     async def main() -> None:
@@ -148,15 +173,15 @@ def test_the_url_is_in_no_argument_and_in_no_environment_of_a_process(caplog: py
 
 
 def couriers() -> list[Path]:
-    """Processes of couriers that live."""
+    """Processes of our couriers that live."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             line = (process / "cmdline").read_bytes()
-            state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+            state, parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
         except OSError:
             continue
-        if b"pimgr_apprise.courier" in line and state != "Z":
+        if b"pimgr_apprise.courier" in line and state != "Z" and int(parent) == os.getpid():
             found.append(process)
     return found
 

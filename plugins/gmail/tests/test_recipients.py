@@ -128,6 +128,12 @@ def test_the_short_form_is_one_line_of_plain_characters_that_fits_one_text_messa
     assert all(" " <= each <= "~" for each in line)
 
 
+def test_a_long_message_is_cut_to_one_text_message() -> None:
+    line = short(news(Severity.CRITICAL, subject="The grid is down", text="pool pump, " * 50))
+    assert len(line) <= SHORT_LENGTH
+    assert line.endswith("...")
+
+
 def test_the_short_form_spells_what_a_phone_may_not_show() -> None:
     quoted = "\N{LEFT DOUBLE QUOTATION MARK}Süd\N{RIGHT DOUBLE QUOTATION MARK}"
     line = short(news(Severity.CRITICAL, subject=f"Straße {quoted} \N{EN DASH} 21°", text=""))

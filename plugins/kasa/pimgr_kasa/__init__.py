@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, Literal
 
 from pimgr.api import Capability, Config, Connection, Context, DeviceType, Secret, hookimpl
 
@@ -17,22 +17,28 @@ class PlugConfig(Config):
     """`kasa.plug` in the config file.
 
     `outlets`: 0 for a plug or wall switch, 6 for a strip of six, whose parts are then "1" to "6".
-    `device_id`: given, another device at this address is neither believed nor switched.
-    `username`, `password`: of the Kasa account; the legacy protocol needs none.
+    `protocol`: "legacy" (`port`), "klap" (`klap_port`), or "auto": what worked last, then the other.
+    `username`, `password`: of the TP-Link account, as the device was set up; the legacy protocol needs none.
+    `device_id`: the one device that is believed and switched; left out, it is the first one seen at the address.
+    `follow`: whether it is looked for on the network where it doesn't answer at its address.
     """
 
     address: str
     port: int = 9999
+    klap_port: int = 80
     outlets: int = 0
+    protocol: Literal["auto", "legacy", "klap"] = "auto"
     username: Secret | None = None
     password: Secret | None = None
     device_id: str | None = None
+    follow: bool = True
 
     def __post_init__(self) -> None:
         if not self.address or any(character in self.address for character in "/:@ "):
             raise ValueError(f'address {self.address!r}: write "192.0.2.14"; a port has its own key')
-        if not 1 <= self.port <= 65535:
-            raise ValueError(f"port {self.port}: 1 to 65535")
+        for name, port in (("port", self.port), ("klap_port", self.klap_port)):
+            if not 1 <= port <= 65535:
+                raise ValueError(f"{name} {port}: 1 to 65535")
         if not 0 <= self.outlets <= MOST_OUTLETS:
             raise ValueError(f"outlets {self.outlets}: 0 for a plug, else 1 to {MOST_OUTLETS}")
         if (self.username is None) != (self.password is None):

@@ -9,29 +9,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from kasa import Credentials, DeviceConfig, Module
+from kasa import Module
 from kasa.iot import IotDevice, IotPlug, IotStrip
 
-from pimgr.api import (
-    Context,
-    DeviceError,
-    Finding,
-    Garbled,
-    Instant,
-    LoadReading,
-    Parts,
-    Severity,
-    Unsupported,
-)
+from pimgr.api import Context, DeviceError, Finding, Garbled, Instant, LoadReading, Parts, Severity, Unsupported
 from pimgr.units import Watts, finite_and_in_range
 from pimgr_kasa import PlugConfig
-from pimgr_kasa.wire import BoundedTransport, OnceProtocol, Wanted, as_device_error, numeric_address
+from pimgr_kasa.dial import Dialler
+from pimgr_kasa.errors import Wanted, as_device_error, gone, plain
+from pimgr_kasa.whereabouts import identity_of
+from pimgr_kasa.wire import OnceProtocol
 
 _PATIENCE = 0.9
 """Share of the host's deadline after which we say ourselves what hung."""
 _MOST_W = 25_000.0
 _WEAK_DBM = -75
-_SYSINFO: dict[str, Any] = {"system": {"get_sysinfo": {}}}
 
 
 @asynccontextmanager
@@ -50,6 +42,7 @@ class Plug:
 
     def __init__(self, config: PlugConfig, context: Context) -> None:
         self._config, self._context = config, context
+        self._dialler = Dialler(config, context)
         self._device: IotDevice | None = None
         self._turn = asyncio.Lock()
         self.parts: Parts = {key: Outlet(self, key) for key in config.keys}
@@ -71,12 +64,10 @@ class Plug:
             return LoadReading(at=at, source="plug", on=_relay(device, outlet, wanted), power_w=_watts(outlet))
 
     async def switch(self, key: str, on: bool) -> None:
-        """Ask for the relay of one outlet to be on or off."""
+        """Ask for the relay of one outlet to be on or off, of a device that has just shown its id."""
         wanted = self._wanted(key, "on" if on else "off", self._context.deadlines.switch_s)
         async with self._call(wanted):
-            device = await self._connected(wanted)
-            if self._config.device_id is not None:
-                self._check_identity(await device.get_sys_info(), wanted)
+            device, _ = await self._updated(wanted)
             outlet = self._outlet(device, key, wanted)
             await (outlet.turn_on() if on else outlet.turn_off())
 
@@ -92,8 +83,8 @@ class Plug:
         except DeviceError as error:
             return [Finding(severity=Severity.CRITICAL, text=str(error), cure=error.cure)]
         told = f"{str(info.get('model'))[:40]!r} called {str(info.get('alias'))[:60]!r} answers"
-        cure = "" if self._config.device_id else f'to be sure of it for ever, add device_id = "{_device_id(info)}"'
-        findings = [Finding(severity=Severity.INFO, text=told, cure=cure)]
+        pin = f'to be sure of it for ever, add device_id = "{identity_of(info).device_id}"'
+        findings = [Finding(severity=Severity.INFO, text=told, cure="" if self._config.device_id else pin)]
         rssi = info.get("rssi")
         if isinstance(rssi, int) and rssi < _WEAK_DBM:
             weak, nearer = f"its Wi-Fi is weak ({rssi} dBm)", "bring an access point nearer"
@@ -103,9 +94,19 @@ class Plug:
     # ------------------------------------------------------------------------------------------------------ inside
 
     def _wanted(self, key: str, wish: str, deadline_s: float) -> Wanted:
-        name = self._context.connection
-        where = f"{self._config.address}:{self._config.port}"
-        return Wanted(f"{name}/{key}" if key else name, wish, where, deadline_s * _PATIENCE)
+        name, config = self._context.connection, self._config
+        where = self._dialler.whereabouts.addresses[0]
+        if config.protocol != "auto":
+            where = f"{where}:{config.port if config.protocol == 'legacy' else config.klap_port}"
+        patience_s = deadline_s * _PATIENCE
+        return Wanted(
+            part=f"{name}/{key}" if key else name,
+            wish=wish,
+            where=where,
+            deadline_s=patience_s,
+            ends_s=asyncio.get_running_loop().time() + patience_s,
+            login=config.username is not None,
+        )
 
     @asynccontextmanager
     async def _call(self, wanted: Wanted) -> AsyncIterator[None]:
@@ -113,60 +114,54 @@ class Plug:
         try:
             async with asyncio.timeout(wanted.deadline_s), self._turn:
                 yield
-                await self._hang_up()
+                await self._rest()
         except asyncio.CancelledError:
             await self.close()
             raise
         except Exception as error:  # the library lets KeyError, TypeError and others escape on a strange answer
             with suppress(Exception):
                 await self.close()
-            raise as_device_error(wanted, error) from None
+            raise plain(as_device_error(wanted, error)) from None
 
-    async def _hang_up(self) -> None:
-        """Close the connection; what the device told stays, and the library connects again by itself."""
-        if self._device is not None:
-            await self._device.disconnect()
+    async def _rest(self) -> None:
+        """Close what is open; what the device told stays, and the library connects again by itself."""
+        if self._device is not None and isinstance(self._device.protocol, OnceProtocol):
+            await self._device.protocol.rest()
 
     async def _updated(self, wanted: Wanted) -> tuple[IotDevice, Instant]:
-        """The device after an update, and the moment this was asked for."""
+        """The device after an update, proven to be the one that is meant, and the moment this was asked for."""
         at = self._context.now()
-        if self._device is None:
-            device = await self._connected(wanted)
-        else:
-            device = self._device
-            await device.update(update_children=False)
-        self._check_identity(device.sys_info, wanted)
-        return device, at
+        device = self._device
+        if device is not None:
+            try:
+                await device.update(update_children=False)
+            except Exception as error:
+                if not gone(as_device_error(wanted, error)):
+                    raise
+                await self.close()  # it may speak another protocol by now, or have another address
+            else:
+                self._dialler.whereabouts.check(identity_of(device.sys_info), wanted, wanted.where)
+                return device, at
+        return await self._connected(wanted), at
 
     async def _connected(self, wanted: Wanted) -> IotDevice:
-        """The library's device, updated at least once."""
-        if self._device is not None:
-            return self._device
-        config = self._config
-        host = await numeric_address(self._context, config.address)
-        credentials = None
-        if config.username is not None and config.password is not None:
-            secret = self._context.secret
-            credentials = Credentials(username=secret(config.username), password=secret(config.password))
-        settings = DeviceConfig(
-            host, timeout=int(wanted.deadline_s) + 1, port_override=config.port, credentials=credentials
-        )
-        protocol = OnceProtocol(transport=BoundedTransport(config=settings))
+        """The library's device, updated once."""
+        greeting = await self._dialler.reach(wanted)
         try:
-            info = await protocol.query(_SYSINFO)
-            self._check_kind(info["system"]["get_sysinfo"], wanted)
-            device: IotDevice = (IotStrip if config.outlets else IotPlug)(host, protocol=protocol)
-            device.update_from_discover_info(info)
+            self._check_kind(greeting.info, wanted)
+            device: IotDevice = (IotStrip if self._config.outlets else IotPlug)(
+                greeting.host, protocol=greeting.protocol
+            )
+            device.update_from_discover_info({"system": {"get_sysinfo": greeting.info}})
             await device.update()
         except BaseException:
-            await protocol.close()
+            await greeting.protocol.close()
             raise
         self._device = device
         return device
 
     def _check_kind(self, info: dict[str, Any], wanted: Wanted) -> None:
         """Raise Unsupported where the device isn't what the config says: a strip, or a plug."""
-        self._check_identity(info, wanted)
         children, outlets = info.get("children"), self._config.outlets
         found = len(children) if isinstance(children, list) else 0
         if found < outlets or (found and not outlets):
@@ -174,14 +169,6 @@ class Plug:
             raise Unsupported(wanted.part, wanted.wish, fact, f"set outlets = {found} in the config")
         if not found and "relay_state" not in info:
             raise Unsupported(wanted.part, wanted.wish, "it is no plug and no switch", "use a Kasa plug or switch")
-
-    def _check_identity(self, info: dict[str, Any], wanted: Wanted) -> None:
-        """Raise Garbled where another device answers at this address."""
-        expected = self._config.device_id
-        if expected is not None and _device_id(info).upper() != expected.upper():
-            fact = f"another device answers at {wanted.where} (id {_device_id(info)[:60]!r})"
-            cure = "give the device a fixed address in the router, or set device_id if it was replaced"
-            raise Garbled(wanted.part, wanted.wish, fact, cure)
 
     def _outlet(self, device: IotDevice, key: str, wanted: Wanted) -> IotDevice:
         if not key:
@@ -204,10 +191,6 @@ class Outlet:
 
     async def switch(self, on: bool) -> None:
         await self._plug.switch(self._key, on)
-
-
-def _device_id(info: dict[str, Any]) -> str:
-    return str(info.get("deviceId", ""))
 
 
 def _relay(device: IotDevice, outlet: IotDevice, wanted: Wanted) -> bool:

@@ -1,32 +1,59 @@
-"""python-kasa's legacy protocol, with a bound on each answer and no retries of its own."""
+"""python-kasa's protocols, each with a bound on what is read and no retries of its own."""
 
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
+import secrets
 import socket
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterator
+from enum import StrEnum
 from typing import Any
 
-from kasa.exceptions import AuthenticationError, KasaException
-from kasa.exceptions import TimeoutError as KasaTimeoutError
+import aiohttp
+from kasa import Credentials, DeviceConfig
+from kasa.credentials import DEFAULT_CREDENTIALS, get_default_credentials
+from kasa.exceptions import AuthenticationError, _RetryableError
+from kasa.httpclient import get_cookie_jar
 from kasa.json import loads
 from kasa.protocols import IotProtocol
-from kasa.transports import XorTransport
+from kasa.transports import KlapTransport, KlapTransportV2, XorTransport
+from kasa.transports.klaptransport import KlapEncryptionSession
 from kasa.transports.xortransport import XorEncryption
 
-from pimgr.api import Context, DeviceError, Garbled, Refused, Unreachable
+from pimgr.api import Context
 
 MOST_BYTES = 256 * 1024
 """A strip of six answers some 5 kB. The library would collect up to the 4 GB that a header can claim."""
 _LENGTH = struct.Struct(">I")
+_SEED_BYTES = 16
+_CHALLENGE_BYTES = _SEED_BYTES + 32
+"""A seed and a hash. Source: python-kasa 0.12, `transports/klaptransport.py`."""
+
+
+class Spoken(StrEnum):
+    """What a device speaks."""
+
+    LEGACY = "legacy"
+    KLAP = "klap"
 
 
 class TooLargeError(Exception):
     """An answer claims to be longer than any device's."""
+
+
+class NoKlapError(Exception):
+    """A web server answers that doesn't know KLAP."""
+
+
+class StatusError(Exception):
+    """An HTTP answer that is no success."""
+
+    def __init__(self, status: int, path: str) -> None:
+        super().__init__(status, path)
+        self.status, self.path = status, path
 
 
 class BoundedTransport(XorTransport):
@@ -47,21 +74,129 @@ class BoundedTransport(XorTransport):
         return answer
 
 
+class BoundedResponse(aiohttp.ClientResponse):
+    """An HTTP answer, of which no more than `MOST_BYTES` are collected."""
+
+    async def read(self) -> bytes:
+        body = bytearray()
+        async for chunk in self.content.iter_any():
+            body += chunk
+            if len(body) > MOST_BYTES:
+                self.close()
+                raise TooLargeError
+        if self.status == 200 and self.url.path.endswith("/handshake1") and len(body) != _CHALLENGE_BYTES:
+            raise NoKlapError
+        return bytes(body)
+
+
+async def _only_success(response: aiohttp.ClientResponse) -> None:
+    """Raise StatusError for an HTTP error, but for 403 to a request: that is a login which ran out."""
+    path = response.url.path
+    if response.status != 200 and not (response.status == 403 and path.endswith("/request")):
+        raise StatusError(response.status, path)
+
+
+class EitherKlapTransport(KlapTransport):
+    """The library's transport, in whichever version the device's own proof of the account shows.
+
+    Firmware goes from version 1 to 2 by itself, and for a Kasa plug the library knows 1 only (python-kasa#1648, #1740).
+    The library's own handshakes also fetch a TLS context, of which plain HTTP has no use, from the loop's executor,
+    where lookups by dead name servers may be in front of it.
+    """
+
+    _version: type[KlapTransport] = KlapTransport
+
+    async def perform_handshake1(self) -> tuple[bytes, bytes, bytes]:
+        local = secrets.token_bytes(_SEED_BYTES)
+        _, answer = await self._post("handshake1", local)
+        remote, proof = answer[:_SEED_BYTES], answer[_SEED_BYTES:]
+        for version in (KlapTransportV2, KlapTransport):
+            for account in self._accounts():
+                known = version.generate_auth_hash(account)
+                if version.handshake1_seed_auth_hash(local, remote, known) == proof:
+                    self._version = version
+                    return local, remote, known
+        raise AuthenticationError("neither version of the login fits")
+
+    async def perform_handshake2(
+        self, local_seed: bytes, remote_seed: bytes, auth_hash: bytes
+    ) -> KlapEncryptionSession:
+        await self._post("handshake2", self._version.handshake2_seed_auth_hash(local_seed, remote_seed, auth_hash))
+        return KlapEncryptionSession(local_seed, remote_seed, auth_hash)
+
+    async def send(self, request: str) -> dict[str, Any]:  # type: ignore[override]  # as the library's own
+        if not self._handshake_done or self._handshake_session_expired():
+            await self.perform_handshake()
+        session = self._encryption_session
+        if session is None:
+            raise ConnectionResetError
+        sealed, number = session.encrypt(request)
+        status, body = await self._post("request", sealed, {"seq": number})
+        if status == 403:
+            self._handshake_done = False
+            raise _RetryableError("the session is over")
+        answer = loads(session.decrypt(body))
+        if not isinstance(answer, dict):
+            raise ValueError("not an object")
+        return answer
+
+    async def _post(self, path: str, body: bytes, params: dict[str, Any] | None = None) -> tuple[int, bytes]:
+        cookies = None if path == "handshake1" else self._session_cookie
+        url = self._app_url / path
+        status, answer = await self._http_client.post(url, params=params, data=body, cookies_dict=cookies)
+        return status, answer if isinstance(answer, bytes) else b""
+
+    def _accounts(self) -> Iterator[Credentials]:
+        """The configured account, then those of devices that were given none: some go back to these by themselves."""
+        yield self._credentials or Credentials()
+        for default in DEFAULT_CREDENTIALS.values():
+            yield get_default_credentials(default)
+        yield Credentials()
+
+
 class OnceProtocol(IotProtocol):
     """The library's protocol, trying once: with its own four tries a silent plug blocked 11 s."""
 
     async def query(self, request: str | dict[str, Any], retry_count: int = 0) -> dict[str, Any]:
         return await super().query(request, 0)
 
+    async def rest(self) -> None:
+        """Between two calls: no connection stays open, since one that is only half there would hang."""
+        await self.close()
 
-@dataclass(frozen=True)
-class Wanted:
-    """What was asked of whom, for the message."""
 
-    part: str
-    wish: str
-    where: str
-    deadline_s: float
+class KlapProtocol(OnceProtocol):
+    """The same over KLAP. A login lasts for a day and longer than a connection; one that ran out is made anew."""
+
+    def __init__(self, settings: DeviceConfig) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(force_close=True),
+            cookie_jar=get_cookie_jar(),
+            response_class=BoundedResponse,
+            raise_for_status=_only_success,
+        )
+        settings.http_client = self._session
+        super().__init__(transport=EitherKlapTransport(config=settings))
+
+    async def query(self, request: str | dict[str, Any], retry_count: int = 0) -> dict[str, Any]:
+        try:
+            return await super().query(request)
+        except _RetryableError:  # the session is over, and forgotten
+            return await super().query(request)
+
+    async def rest(self) -> None:
+        """Each request had a connection of its own already; the login stays."""
+
+    async def close(self) -> None:
+        await super().close()
+        await self._session.close()
+
+
+def protocol_for(spoken: Spoken, settings: DeviceConfig) -> OnceProtocol:
+    """A protocol that connects with its first query."""
+    if spoken is Spoken.LEGACY:
+        return OnceProtocol(transport=BoundedTransport(config=settings))
+    return KlapProtocol(settings)
 
 
 async def numeric_address(context: Context, host: str) -> str:
@@ -71,45 +206,3 @@ async def numeric_address(context: Context, host: str) -> str:
     except ValueError:
         found = await context.call(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
         return str(found[0][4][0])
-
-
-_CURE = "check its power and its Wi-Fi"
-_NEWER = "check its power and Wi-Fi; with newer firmware it may not speak the legacy protocol any more"
-_OTHER = "check that the address is the Kasa device's"
-
-
-def as_device_error(wanted: Wanted, error: Exception) -> DeviceError:
-    """The error of ours that says what happened, from anything that the library lets escape."""
-    if isinstance(error, DeviceError):
-        return error
-    root = _root(error)
-    kind: type[DeviceError] = Garbled
-    match root:
-        case TimeoutError() | KasaTimeoutError():
-            kind, fact, cure = Unreachable, f"no complete answer in {wanted.deadline_s:.1f} s ({wanted.where})", _CURE
-        case TooLargeError():
-            fact, cure = "its answer claims to be far too large", _OTHER
-        case asyncio.IncompleteReadError() if not root.partial and root.expected == _LENGTH.size:
-            kind, fact, cure = Unreachable, f"it hung up without an answer ({wanted.where})", _NEWER
-        case asyncio.IncompleteReadError():
-            fact, cure = "its answer was cut off", _CURE
-        case ConnectionRefusedError():
-            kind, fact, cure = Unreachable, f"it refused the connection ({wanted.where})", _NEWER
-        case OSError():
-            reason = root.strerror or type(root).__name__
-            kind, fact, cure = Unreachable, f"no connection to {wanted.where} ({reason})", _CURE
-        case AuthenticationError():
-            kind, fact = Refused, "it refused the user name or password"
-            cure = "check both, and that Third-Party Compatibility is on in the Kasa app"
-        case KasaException():
-            kind, fact, cure = Refused, "it answered with an error code", "restart it; if it lasts, please report it"
-        case _:
-            fact, cure = f"it answered what no Kasa device says ({type(root).__name__})", _OTHER
-    return kind(wanted.part, wanted.wish, fact, cure)
-
-
-def _root(error: BaseException) -> BaseException:
-    """The first cause: the library wraps what happened in up to three exceptions of its own."""
-    while isinstance(error, KasaException) and not isinstance(error, KasaTimeoutError) and error.__cause__ is not None:
-        error = error.__cause__
-    return error

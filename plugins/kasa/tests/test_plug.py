@@ -285,7 +285,7 @@ def test_check_tells_the_id_to_pin_and_the_weak_wifi() -> None:
             at.house.fault("plug", Fault.REFUSING)
             (finding,) = await at.plug.check()
             assert finding.severity is Severity.CRITICAL
-            assert "legacy protocol" in finding.cure
+            assert "another protocol" in finding.cure
 
     run(test())
 

@@ -4,83 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 
-import msgspec
-
-from pimgr.api import Grid, GridReading, HostReading, Instant, LoadReading, Reading, SiteReading, replace
+from pimgr.api import (
+    Capability,
+    ForecastReading,
+    Frozen,
+    Grid,
+    GridReading,
+    HostReading,
+    Instant,
+    LevelReading,
+    LoadReading,
+    Reading,
+    SiteReading,
+    ThermostatReading,
+    replace,
+)
 from pimgr.clock import Clock
+from pimgr.plausible import RAW_LENGTH, implausible, plain
 from pimgr.policy.model import PartView
-from pimgr.units import finite_and_in_range
 
-RANGES: dict[str, tuple[float, float]] = {
-    "grid_w": (-1e6, 1e6),
-    "battery_w": (-1e6, 1e6),
-    "solar_w": (-1e3, 1e6),
-    "load_w": (-1e3, 1e6),
-    "power_w": (-10.0, 1e6),
-    "charge": (0.0, 100.0),
-    "charge_raw": (0.0, 100.0),
-    "capacity_wh": (0.0, 1e7),
-    "reserve": (0.0, 100.0),
-    "indoor": (-60.0, 80.0),
-}
-"""What a house can produce. A meter at rest reads a little below zero."""
-FUTURE_S = 2.0
+__all__ = ["Board", "Seen", "implausible"]
+
 SITE_FRESH_S = 60.0
 SITE_FRESH_CLOUD_S = 900.0
 CLOUD_GAP_S = 900.0
 UNSEEN_S = 180.0
 """Without a known answer for this long, the grid can't be seen. Sources of a cloud may be silent for their gap."""
-RAW_LENGTH = 100
-"""Longest words of a gateway, or boot id, that are kept: they go into the journal and before people's eyes."""
-
-Known = GridReading | SiteReading | LoadReading | HostReading
-
-
-def plain(reading: Reading) -> Known | None:
-    """The reading with every field of the type that it should have; None if it isn't that.
-
-    Constructors don't validate, so a plugin may put a text where a number belongs; what doesn't survive msgpack would
-    break the journal later.
-    """
-    try:
-        known: Known = msgspec.msgpack.decode(msgspec.msgpack.encode(reading), type=Known)
-    except (TypeError, ValueError, OverflowError, RecursionError):  # msgspec's own errors are ValueErrors
-        return None
-    return known
+POWERS = ("grid_w", "battery_w", "solar_w", "load_w", "charge")
+SETTINGS = ("reserve", "mode", "grid_charging", "storm_watch", "storm", "capacity_wh")
+"""What one meter may add to another's reading. Powers are never mixed: they belong to one moment."""
 
 
-def implausible(reading: Reading, clock: Clock) -> str:
-    """Why a reading can't be true; "" if it can."""
-    for name, (low, high) in RANGES.items():
-        value = getattr(reading, name, None)
-        if value is not None and not finite_and_in_range(value, low, high):
-            return f"says {name} = {value}, which no house has ({low:g} to {high:g})"
-    if isinstance(reading, HostReading) and len(reading.boot_id or "") > RAW_LENGTH:
-        return "gave a boot id that is far too long"
-    now, at = clock.now(), reading.at
-    if at.boot != now.boot or not (isfinite(at.mono_s) and isfinite(at.wall)):
-        return "gave a reading that is not dated by pimgr's clock"
-    return "gave a reading from the future" if at.mono_s > now.mono_s + FUTURE_S else ""
+class Seen(Frozen, kw_only=True):
+    """What nothing is decided by yet: the last reading, however old; `fault`: why the last read gave nothing."""
+
+    reading: ThermostatReading | ForecastReading | None = None
+    fault: str = ""
 
 
 @dataclass
 class Board:
     """`grid_gap_s`: grid sources, best first, each with the longest silence after which the next one is believed.
 
-    `meters`: site meters, best first. Readings arrive with their part's address as source.
+    `meters`: site meters, best first; `meter_fresh_s`: how long a reading of each stands for the present. Readings
+    arrive with their part's address as source.
     """
 
     clock: Clock
     grid_gap_s: dict[str, float] = field(default_factory=dict)
     meters: tuple[str, ...] = ()
+    meter_fresh_s: dict[str, float] = field(default_factory=dict)
     _views: dict[str, PartView] = field(default_factory=dict)
     _grid: dict[str, GridReading] = field(default_factory=dict)
     _grid_new: list[GridReading] = field(default_factory=list)
     _grid_known: dict[str, Instant] = field(default_factory=dict)
     _grid_asked: dict[str, Instant] = field(default_factory=dict)
     _site: dict[str, SiteReading] = field(default_factory=dict)
+    _seen: dict[tuple[str, Capability], Seen] = field(default_factory=dict)
 
     def put(self, part: str, reading: Reading) -> str:
         """Take a reading; gives the reason where it is refused, "" otherwise."""
@@ -95,7 +76,11 @@ class Board:
                 self._put_grid(part, replace(known, source=part, raw=known.raw[:RAW_LENGTH]))
             case SiteReading():
                 self._site[part] = replace(known, source=part)
-            case LoadReading() | HostReading():
+            case ThermostatReading():
+                self._seen[part, Capability.THERMOSTAT] = Seen(reading=replace(known, source=part))
+            case ForecastReading():
+                self._seen[part, Capability.FORECAST] = Seen(reading=replace(known, source=part))
+            case LoadReading() | LevelReading() | HostReading():
                 before = self._views.get(part, PartView())
                 boot = known.boot_id if isinstance(known, HostReading) and known.up else None
                 self._views[part] = PartView(
@@ -109,6 +94,10 @@ class Board:
         """The last read of this part gave nothing: whatever it was, it may have changed unseen since."""
         known = self._views.get(part, PartView())
         self._views[part] = replace(known, steady_since=None, fault=fault)
+
+    def fail_seen(self, part: str, capability: Capability, fault: str) -> None:
+        """A thermostat or forecast did not answer: its old reading is kept, and is marked as old by its fault."""
+        self._seen[part, capability] = replace(self._seen.get((part, capability), Seen()), fault=fault)
 
     def fail_grid(self, source: str) -> None:
         """This grid source did not answer: the next one in the chain is believed at once."""
@@ -125,6 +114,7 @@ class Board:
         for known in (self._views, self._grid, self._site):
             for part in [p for p in known if p not in parts]:
                 del known[part]
+        self._seen = {key: seen for key, seen in self._seen.items() if key[0] in parts}
 
     def _put_grid(self, part: str, reading: GridReading) -> None:
         self._grid[part] = reading
@@ -157,17 +147,41 @@ class Board:
         """The first meter that told the charge lately, else the newest reading there is, of whatever age.
 
         What this boot measured is newer than anything remembered: the wall clock may be years behind after a blackout.
+        Settings that this meter doesn't tell come from the first other one that told them lately.
         """
+        best = self._best_meter()
+        return best and replace(best, **{name: getattr(r, name) for name, r in self.told_by().items()})
+
+    def told_by(self) -> dict[str, SiteReading]:
+        """By field, the reading that each fact about the site comes from."""
+        best, sources = self._best_meter(), dict[str, SiteReading]()
+        for reading in (best, *self.settings()) if best else ():
+            for name in (*POWERS, *SETTINGS) if reading is best else SETTINGS:
+                if getattr(reading, name) is not None:
+                    sources.setdefault(name, reading)
+        return sources
+
+    def _best_meter(self) -> SiteReading | None:
+        boot = self.clock.now().boot
+        with_charge = (r for r in self.settings() if r.charge is not None)
+        return next(with_charge, None) or max(self._site.values(), key=lambda r: _newness(r, boot), default=None)
+
+    def settings(self) -> tuple[SiteReading, ...]:
+        """The latest reading of each meter that is still fresh, best meter first."""
         now = self.clock.now()
-        for meter in self.meters:
-            reading = self._site.get(meter)
-            gap = SITE_FRESH_CLOUD_S if self.grid_gap_s.get(meter, 0.0) >= CLOUD_GAP_S else SITE_FRESH_S
-            if reading and reading.at.boot == now.boot and now.since(reading.at) <= gap and reading.charge is not None:
-                return reading
-        return max(self._site.values(), key=lambda r: _newness(r, now.boot), default=None)
+        known = [(meter, self._site[meter]) for meter in self.meters if meter in self._site]
+        return tuple(r for m, r in known if r.at.boot == now.boot and now.since(r.at) <= self._fresh_s(m))
+
+    def _fresh_s(self, meter: str) -> float:
+        cloud = self.grid_gap_s.get(meter, 0.0) >= CLOUD_GAP_S
+        return self.meter_fresh_s.get(meter, SITE_FRESH_CLOUD_S if cloud else SITE_FRESH_S)
+
+    def seen(self, capability: Capability) -> dict[str, Seen]:
+        """Every thermostat, or every forecast."""
+        return {part: seen for (part, what), seen in self._seen.items() if what is capability}
 
     def views(self) -> dict[str, PartView]:
-        """Every switched load and host, as the policy sees it."""
+        """Every load and host, as the policy sees it."""
         return dict(self._views)
 
 

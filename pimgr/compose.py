@@ -6,15 +6,17 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, assert_never
 
-from pimgr.api import HostReading, LoadReading, Now
+from pimgr.api import HostReading, LevelReading, LoadReading, Now
+from pimgr.board import Board
 from pimgr.config import HouseConfig
 from pimgr.fleet import Fleet
 from pimgr.journal import Journal
 from pimgr.policy.model import Decision, Inputs, PartView
 from pimgr.policy.telling import headline
 from pimgr.policy.turn import NOTHING
+from pimgr.sights import forecasts, site_facts, thermostats
 from pimgr.snapshot import PartLine, Snapshot, publish
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,8 @@ class Source(Protocol):
 
     @property
     def config(self) -> HouseConfig: ...
+    @property
+    def board(self) -> Board: ...
     @property
     def journal(self) -> Journal: ...
     @property
@@ -69,7 +73,10 @@ def compose(source: Source, now: Now, inputs: Inputs, decision: Decision) -> Sna
         charge=decision.charge,
         charge_estimated=decision.charge_estimated,
         owed=len(state.claims),
+        site=site_facts(source.board),
         parts=_parts(source.config, inputs, decision),
+        thermostats=thermostats(source.board, source.config),
+        forecasts=forecasts(source.board),
         connections=source.fleet.lines(),
         trouble=tuple(source.trouble.values()),
         dry_run=source.dry_run,
@@ -89,7 +96,7 @@ def _parts(config: HouseConfig, inputs: Inputs, decision: Decision) -> tuple[Par
                 part=part,
                 title=config.titles.get(part, part),
                 state=_state(view),
-                power_w=reading.power_w if isinstance(reading, LoadReading) else None,
+                power_w=reading.power_w if isinstance(reading, LoadReading | LevelReading) else None,
                 read_at=reading.at if reading else None,
                 fault=view.fault,
                 status=reason.status if reason else "",
@@ -106,5 +113,8 @@ def _state(view: PartView) -> str:
             return "on" if on else "off"
         case HostReading(up=up):
             return "up" if up else "silent"
-        case _:
+        case LevelReading(level=level):
+            return f"at {level:g}"
+        case None:
             return "unknown"
+    assert_never(view.reading)

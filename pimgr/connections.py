@@ -23,12 +23,7 @@ from pimgr.api import (
     DeviceError,
     DeviceType,
     Garbled,
-    GridReading,
-    HostReading,
-    LoadReading,
-    Reading,
     Refused,
-    SiteReading,
     Unreachable,
     Unsupported,
 )
@@ -37,6 +32,7 @@ from pimgr.context import HostContext
 from pimgr.health import LIBRARY, Health, Troubles, requests
 from pimgr.link import CANCEL_S, CLOSE_S, Link, Overdue
 from pimgr.rates import Schedule
+from pimgr.reads import READ, READING
 from pimgr.text import safe
 
 FACT_LENGTH = 500
@@ -82,20 +78,6 @@ class Device:
 
     def key(self, part: str) -> str:
         return part[len(self.id) + 1 :]
-
-
-READ = {
-    Capability.GRID_SOURCE: "read_grid",
-    Capability.SITE_METER: "read_site",
-    Capability.LOAD: "read_load",
-    Capability.HOST: "read_host",
-}
-READING: dict[Capability, type[Reading]] = {
-    Capability.GRID_SOURCE: GridReading,
-    Capability.SITE_METER: SiteReading,
-    Capability.LOAD: LoadReading,
-    Capability.HOST: HostReading,
-}
 
 
 class ConnectionTask:
@@ -199,13 +181,20 @@ class ConnectionTask:
             self._troubles.well(_slot(part, capability), now)
         else:
             self.schedule.failed(part, capability, error)
-            if capability is Capability.GRID_SOURCE:
-                self.board.fail_grid(part)
-            elif capability in (Capability.LOAD, Capability.HOST):
-                self.board.fail(part, error.fact)
+            self._missed(part, capability, error.fact)
             self._troubles.ill(_slot(part, capability), error, now)
         self.watcher.arrived(part, capability is Capability.GRID_SOURCE)
         return error is None
+
+    def _missed(self, part: str, capability: Capability, fact: str) -> None:
+        """A read gave nothing: whatever the board holds of the part is older than it should be."""
+        match capability:
+            case Capability.GRID_SOURCE:
+                self.board.fail_grid(part)
+            case Capability.LOAD | Capability.GRADED_LOAD | Capability.HOST:
+                self.board.fail(part, fact)
+            case Capability.THERMOSTAT | Capability.FORECAST:
+                self.board.fail_seen(part, capability, fact)
 
     def _take(self, part: str, capability: Capability, reading: object) -> DeviceError | None:
         """Put what was read onto the board, unless it is nothing that a device of this kind could say."""

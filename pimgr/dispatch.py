@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pimgr.api import Deadlines, DeviceError, HostReading, LoadReading, replace
+from pimgr.api import Deadlines, DeviceError, HostReading, LevelReading, LoadReading, replace
 from pimgr.clock import Clock
 from pimgr.connections import ConnectionTask, Request
-from pimgr.policy.model import Action, HostPower, Outcome, PartView, Switch, Value
+from pimgr.policy.model import Action, HostPower, Level, Outcome, PartView, Switch, Value
 from pimgr.policy.turn import word
 
 
@@ -40,6 +40,8 @@ class Fence:
             return view
         if isinstance(value, Switch) and isinstance(reading, LoadReading):
             return replace(view, reading=replace(reading, on=value.on, at=clock.now().instant))
+        if isinstance(value, Level) and isinstance(reading, LevelReading):
+            return replace(view, reading=replace(reading, level=value.level, at=clock.now().instant))
         if isinstance(value, HostPower) and isinstance(reading, HostReading):
             return replace(view, reading=_powered(reading, value.up, clock))
         return view
@@ -102,6 +104,8 @@ def _call(value: Value) -> tuple[Callable[[Any], Any], float]:
             return lambda part: part.wake(), deadlines.switch_s
         case HostPower(up=False, boot_id=boot):
             return lambda part: part.shut_down(boot), deadlines.shut_down_s
+        case Level(level):
+            return lambda part: part.set_level(level), deadlines.switch_s
     raise AssertionError(value)
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pimgr.api import Capability, Storable
 from pimgr.board import Board
 from pimgr.config import ConfigErrors, ConnectionConfig, HouseConfig, typed
-from pimgr.connections import READ, ConnectionTask, Device, Watcher
+from pimgr.connections import ConnectionTask, Device, Watcher
 from pimgr.context import HostContext, Surroundings
 from pimgr.journal import ConnectionStore, Journal, NotStored
 from pimgr.plugins import Plugins, plugin_of
 from pimgr.rates import Schedule, poll_s
+from pimgr.reads import readable
 from pimgr.snapshot import ConnectionLine
 from pimgr.text import safe
 
@@ -167,8 +168,7 @@ class Fleet:
                 capability, {**({} if type_.cloud else rates), **type_.poll_s}, type_.cloud
             )
             for key, what in provides.items()
-            for capability in sorted(what)
-            if capability in READ
+            for capability in readable(what)
         }
         schedule = Schedule(slots, lambda: ground.around.clock.now().mono_s, type_.floor_s)
         task = ConnectionTask(device, ground.board, ground.watcher, schedule)

@@ -11,12 +11,21 @@ POLL_S: dict[Capability, float] = {
     Capability.GRID_SOURCE: 2.0,
     Capability.SITE_METER: 10.0,
     Capability.LOAD: 30.0,
+    Capability.GRADED_LOAD: 30.0,
     Capability.HOST: 60.0,
     Capability.THERMOSTAT: 300.0,
     Capability.FORECAST: 1800.0,
 }
 CLOUD_POLL_S = 300.0
 """A cloud is asked this often at most, whatever it tells."""
+READ_BACK = (
+    Capability.LOAD,
+    Capability.GRADED_LOAD,
+    Capability.HOST,
+    Capability.THERMOSTAT,
+    Capability.SITE_METER,
+)
+"""What requests change, and so what is read again after one."""
 QUICK_S = 1.0
 """Grid polls as soon as anything is suspicious."""
 MAX_BACKOFF_S = 300.0
@@ -60,7 +69,7 @@ class Schedule:
 
     def readable(self, part: str) -> list[Capability]:
         """What can be read back after a request to this part."""
-        return [c for p, c in self.slots if p == part and c in (Capability.LOAD, Capability.HOST)]
+        return [c for p, c in self.slots if p == part and c in READ_BACK]
 
     def due(self) -> Slot | None:
         """The most overdue read, or None."""

@@ -9,7 +9,8 @@ import msgspec
 from pimgr.api import Frozen
 from pimgr.journal.reader import StoredDecision, read_decision
 from pimgr.policy.decide import decide
-from pimgr.policy.model import Action, Decision, HostPower, Switch
+from pimgr.policy.model import Action, Decision
+from pimgr.policy.turn import word
 
 
 class ReplayResult(Frozen, kw_only=True):
@@ -78,10 +79,4 @@ def _tell(stored: StoredDecision, decision: Decision) -> list[str]:
 
 
 def _ask(action: Action) -> str:
-    value = action.value
-    match value:
-        case Switch(on=on):
-            wish = "on" if on else "off"
-        case HostPower(up=up):
-            wish = "up" if up else "down"
-    return f"{action.part} to be {wish} (action {action.id})"
+    return f"{action.part} to be {word(action.value)} (action {action.id})"

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from pimgr.api import Frozen, Instant
-from pimgr.units import Percent, Watts
+from pimgr.units import Celsius, Percent, Watts
 
 NAME = "snapshot.json"
 OLD_AFTER_S = 30.0
@@ -27,6 +27,43 @@ class PartLine(Frozen, kw_only=True):
     status: str = ""
     why: str = ""
     returns: str = ""
+
+
+class SiteFact(Frozen, kw_only=True):
+    """One fact about the site, such as "reserve", "30 %", and which meter told it when."""
+
+    name: str
+    value: str
+    source: str
+    at: Instant
+
+
+class ThermostatLine(Frozen, kw_only=True):
+    """One thermostat. `heat`, `cool`: its set points; held until a time (UTC in s), for good, or by its own schedule.
+
+    `fault`: it does not answer now, and all the rest is old.
+    """
+
+    part: str
+    title: str
+    indoor: Celsius | None = None
+    mode: str = ""
+    heat: Celsius | None = None
+    cool: Celsius | None = None
+    until: float | None = None
+    permanent: bool = False
+    read_at: Instant | None = None
+    fault: str = ""
+
+
+class ForecastLine(Frozen, kw_only=True):
+    """How far one forecast reaches, and when it was read; `fault`: a newer one could not be had."""
+
+    part: str
+    hours: int = 0
+    days: int = 0
+    read_at: Instant | None = None
+    fault: str = ""
 
 
 class ConnectionLine(Frozen, kw_only=True):
@@ -54,7 +91,10 @@ class Snapshot(Frozen, kw_only=True):
     charge: Percent | None = None
     charge_estimated: bool = False
     owed: int = 0
+    site: tuple[SiteFact, ...] = ()
     parts: tuple[PartLine, ...] = ()
+    thermostats: tuple[ThermostatLine, ...] = ()
+    forecasts: tuple[ForecastLine, ...] = ()
     connections: tuple[ConnectionLine, ...] = ()
     trouble: tuple[str, ...] = ()
     dry_run: bool = False

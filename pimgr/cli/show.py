@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pimgr.api import Instant
+from pimgr.cli import sights
+from pimgr.cli.lines import NAME, WIDTH, wrapped
 from pimgr.cli.word import Word, ago
 from pimgr.snapshot import ConnectionLine, PartLine, Snapshot
 from pimgr.text import safe
@@ -14,16 +15,7 @@ from pimgr.text import safe
 if TYPE_CHECKING:  # plugins are found by importlib.metadata: not for a status
     from pimgr.plugins import PluginRecord
 
-WIDTH = 80
-_NAME = 28
-"""Longest name that a column is made wide for."""
-
-
-def wrapped(text: str, indent: int, hang: int | None = None) -> list[str]:
-    """`text`, escaped, in lines of at most WIDTH columns."""
-    begin, rest = " " * indent, " " * (indent if hang is None else hang)
-    lines = textwrap.wrap(safe(text), WIDTH, initial_indent=begin, subsequent_indent=rest, break_on_hyphens=False)
-    return lines or [begin.rstrip()]
+__all__ = ["WIDTH", "connection", "plugins", "status", "why", "wrapped"]
 
 
 def status(snapshot: Snapshot, word: Word, now: Instant) -> list[str]:
@@ -36,6 +28,10 @@ def status(snapshot: Snapshot, word: Word, now: Instant) -> list[str]:
     lines += ["", *_facts(snapshot, now)]
     if snapshot.trouble:
         lines += ["", "Not well", *(line for trouble in snapshot.trouble for line in wrapped(f"! {trouble}", 2, 4))]
+    if snapshot.thermostats:
+        lines += ["", "Thermostats", *(line for one in snapshot.thermostats for line in sights.thermostat(one, now))]
+    if snapshot.forecasts:
+        lines += ["", "Forecast", *(line for one in snapshot.forecasts for line in sights.forecast(one, now))]
     if snapshot.parts:
         lines += ["", "Parts", *(line for part in snapshot.parts for line in _part(part, _widest(snapshot.parts)))]
     return [*lines, "", *_connections(snapshot.connections, now)]
@@ -52,16 +48,17 @@ def _facts(snapshot: Snapshot, now: Instant) -> list[str]:
     if snapshot.charge is not None:
         charge = f"{snapshot.charge:.0f} %" + (", estimated: no reading comes in" if snapshot.charge_estimated else "")
     owed = "nothing" if not snapshot.owed else f"{snapshot.owed} to be given back"
-    return [f"grid     {grid}{seen}", f"phase    {phase}", f"battery  {charge}", f"owed     {owed}"]
+    first = [f"grid     {grid}{seen}", f"phase    {phase}", f"battery  {charge}", f"owed     {owed}"]
+    return [*first, *sights.site(snapshot.site, now)]
 
 
 def _widest(parts: Iterable[PartLine]) -> int:
-    return min(_NAME, max((len(safe(part.part, _NAME)) for part in parts), default=0))
+    return min(NAME, max((len(safe(part.part, NAME)) for part in parts), default=0))
 
 
 def _part(part: PartLine, width: int) -> list[str]:
     watts = "" if part.power_w is None else f"{part.power_w:.0f} W"
-    first = f"  {safe(part.part, _NAME):<{width}}  {part.state:<7}  {watts:>7}  {safe(part.status, 20)}".rstrip()
+    first = f"  {safe(part.part, NAME):<{width}}  {part.state:<7}  {watts:>7}  {safe(part.status, 20)}".rstrip()
     told = part.why + (f"; {part.returns}" if part.returns else "") if part.status else ""
     lines = [first, *(wrapped(told, 6) if told else [])]
     if part.fault:
@@ -82,7 +79,7 @@ def connection(one: ConnectionLine, now: Instant, indent: int = 0) -> list[str]:
     """How a connection is doing."""
     since = f", since {ago(one.since, now)}" if one.since else ""
     reason = f": {one.reason}" if one.reason else ""
-    text = f"{safe(one.id, _NAME)} ({safe(one.type, 40)}) {one.health}{since}{reason}"
+    text = f"{safe(one.id, NAME)} ({safe(one.type, 40)}) {one.health}{since}{reason}"
     return wrapped(text, indent, indent + 2)
 
 
@@ -105,11 +102,11 @@ def plugins(records: Sequence[PluginRecord]) -> list[str]:
     """One plugin after the other."""
     if not records:
         return ["No plugins are installed; `pip install pimgr[all]` brings those of this project."]
-    width = min(_NAME, max(len(safe(record.name, _NAME)) for record in records))
+    width = min(NAME, max(len(safe(record.name, NAME)) for record in records))
     lines: list[str] = []
     for record in records:
         of = f"{safe(record.distribution, 40)} {safe(record.version, 20)}".strip()
-        lines.append(f"{safe(record.name, _NAME):<{width}}  {record.status:<7}  {of}")
+        lines.append(f"{safe(record.name, NAME):<{width}}  {record.status:<7}  {of}")
         told = record.reason or (", ".join(record.types) if record.types else "brings no device types yet")
         lines += wrapped(told, width + 2)
     return lines

@@ -42,6 +42,8 @@ class HouseConfig(Frozen, kw_only=True):
     connections: tuple[ConnectionConfig, ...] = ()
     grid_sources: tuple[str, ...] = ()
     meters: tuple[str, ...] = ()
+    meter_fresh_s: dict[str, float] = msgspec.field(default_factory=dict)
+    """By meter, how long a reading of it stands for the present."""
     notifiers: tuple[str, ...] = ()
     grid_poll_s: float = 2.0
     meter_poll_s: float = 10.0
@@ -171,6 +173,7 @@ class _Reading:
             connections=(*good.values(), *(ConnectionConfig(id=one.id, type=one.type, table={}) for one in lost)),
             grid_sources=grid.sources,
             meters=meters,
+            meter_fresh_s={meter: self._fresh_s(meter, meter_poll_s) for meter in meters},
             notifiers=parts.all(NOTIFIER) if notifiers is None else notifiers,
             grid_poll_s=grid.poll_s,
             meter_poll_s=meter_poll_s,
@@ -233,15 +236,18 @@ class _Reading:
         if meters is None:
             every = parts.all(METER)
             meters = tuple(sorted(every, key=lambda part: sources.index(part) if part in sources else len(sources)))
-        stale_s = max(usual.stale_after_s, 3.0 * self._meter_poll_s(meters, poll_s))
+        stale_s = max([usual.stale_after_s, *(3.0 * self._meter_poll_s(meter, poll_s) for meter in meters[:1])])
         battery = BatteryPolicy(capacity=WattHours(capacity), assumed_load=Watts(load), stale_after_s=stale_s)
         return battery, meters, poll_s
 
-    def _meter_poll_s(self, meters: tuple[str, ...], poll_s: float) -> float:
-        """How often the first meter is read: its device type may know better than the config."""
-        if not meters:
-            return poll_s
-        kind = self._type(meters[0])
+    def _fresh_s(self, meter: str, poll_s: float) -> float:
+        if self._type(meter).cloud:
+            return CLOUD_GAP_S
+        return max(BatteryPolicy().stale_after_s, 3.0 * self._meter_poll_s(meter, poll_s))
+
+    def _meter_poll_s(self, meter: str, poll_s: float) -> float:
+        """How often a meter is read: its device type may know better than the config."""
+        kind = self._type(meter)
         return rates.poll_s(
             Capability.SITE_METER,
             {**({} if kind.cloud else {Capability.SITE_METER: poll_s}), **kind.poll_s},

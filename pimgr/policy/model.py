@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from pimgr.api import Frozen, Grid, GridReading, HostReading, Instant, LoadReading, Severity, SiteReading
+from pimgr.api import Frozen, Grid, GridReading, HostReading, Instant, LevelReading, LoadReading, Severity, SiteReading
 from pimgr.units import Percent, WattHours, Watts
 
 
@@ -24,6 +24,7 @@ class Aspect(StrEnum):
 
     SWITCH = "switch"
     HOST_POWER = "host power"
+    LEVEL = "level"
 
 
 class Switch(Frozen, tag="switch"):
@@ -39,7 +40,13 @@ class HostPower(Frozen, tag="host"):
     boot_id: str | None = None
 
 
-Value = Switch | HostPower
+class Level(Frozen, tag="level"):
+    """A graded load, in its own unit (A for a charger); 0 is off."""
+
+    level: float
+
+
+Value = Switch | HostPower | Level
 """What was found, what is wanted: a tagged union, one member an aspect."""
 
 
@@ -262,10 +269,13 @@ class State(Frozen, kw_only=True):
 # ---------------------------------------------------------------------------------------------------------- inputs
 
 
+PartReading = LoadReading | LevelReading | HostReading
+
+
 class PartView(Frozen, kw_only=True):
     """A part on the board. `steady_since`: all reads answered since; `fault`: the last one's; `last_boot`: a host's."""
 
-    reading: LoadReading | HostReading | None = None
+    reading: PartReading | None = None
     last_boot: str | None = None
     steady_since: Instant | None = None
     fault: str = ""

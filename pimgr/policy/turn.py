@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import assert_never
 
-from pimgr.api import HostReading, Instant, LoadReading, Now, Severity
+from pimgr.api import HostReading, Instant, LevelReading, LoadReading, Now, Severity
 from pimgr.policy.model import (
     Action,
     Aspect,
     Event,
     HostPower,
     Inputs,
+    Level,
     Notice,
     Outcome,
     PartPolicy,
+    PartReading,
     PartView,
     Policy,
     Reason,
@@ -25,6 +28,8 @@ from pimgr.policy.model import (
 
 NOTHING = PartView()
 Key = tuple[str, Aspect]
+LEVEL_STEP = 0.5
+"""Levels are the same within it: chargers count in whole amperes, or measure what they let through."""
 CLOCK_SLACK_S = 1.0
 """A reading may be dated this much after the tick that first sees it."""
 
@@ -80,7 +85,7 @@ class Turn:
         called = ((part, self.of(part)) for part in parts)
         return ", ".join(of.title if of and of.title else part for part, of in called) or "nothing"
 
-    def fresh(self, part: str, fresh_s: float) -> LoadReading | HostReading | None:
+    def fresh(self, part: str, fresh_s: float) -> PartReading | None:
         """The part's last reading, if it is new enough to act on, even though a read after it may have failed."""
         reading = self.view(part).reading
         if reading is None or reading.at.boot != self.now.boot or from_the_future(reading.at, self.now):
@@ -126,25 +131,53 @@ class Turn:
 
 
 def aspect_of(value: Value) -> Aspect:
-    return Aspect.SWITCH if isinstance(value, Switch) else Aspect.HOST_POWER
+    match value:
+        case Switch():
+            return Aspect.SWITCH
+        case HostPower():
+            return Aspect.HOST_POWER
+        case Level():
+            return Aspect.LEVEL
+    assert_never(value)
 
 
-def value_of(reading: LoadReading | HostReading) -> Value:
+def value_of(reading: PartReading) -> Value:
     """What a reading says of its part."""
-    if isinstance(reading, LoadReading):
-        return Switch(reading.on)
-    return HostPower(reading.up, reading.boot_id)
+    match reading:
+        case LoadReading(on=on):
+            return Switch(on)
+        case HostReading(up=up, boot_id=boot):
+            return HostPower(up, boot)
+        case LevelReading(level=level):
+            return Level(level)
+    assert_never(reading)
 
 
 def fits(value: Value, wanted: Value) -> bool:
-    """Whether a part is as wanted; which boot a host is in doesn't matter."""
-    if isinstance(value, HostPower) and isinstance(wanted, HostPower):
-        return value.up == wanted.up
-    return value == wanted
+    """Whether a part is as wanted; which boot a host is in doesn't matter, nor what a charger rounds to."""
+    match value, wanted:
+        case HostPower(), HostPower():
+            return value.up == wanted.up
+        case Level(), Level():
+            return abs(value.level - wanted.level) <= LEVEL_STEP
+        case _:
+            return value == wanted
+
+
+def enough(value: Value, wanted: Value) -> bool:
+    """Whether a part need not be taken: it is as wanted, or draws even less."""
+    if isinstance(value, Level) and isinstance(wanted, Level):
+        return value.level <= wanted.level + LEVEL_STEP
+    return fits(value, wanted)
 
 
 def word(value: Value) -> str:
     """As a home owner says it."""
-    if isinstance(value, Switch):
-        return "on" if value.on else "off"
-    return "up" if value.up else "shut down"
+    match value:
+        case Switch(on=on):
+            return "on" if on else "off"
+        case HostPower(up=up):
+            return "up" if up else "shut down"
+        case Level(level=level):
+            return f"at {level:g}"
+    assert_never(value)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import assert_never
 
-from pimgr.api import HostReading, LoadReading
-from pimgr.policy.model import Claim, ClaimStatus, HostPower, Value
+from pimgr.api import HostReading
+from pimgr.policy.model import Claim, ClaimStatus, HostPower, PartReading, Value
 from pimgr.policy.turn import Turn, fits, measured_after, value_of
 
 DEFAULT_FRESH_S = 60.0
@@ -38,7 +38,7 @@ class Verdict(StrEnum):
     """A host is up because we woke it."""
 
 
-def fresh_reading(turn: Turn, claim: Claim) -> LoadReading | HostReading | None:
+def fresh_reading(turn: Turn, claim: Claim) -> PartReading | None:
     of = turn.of(claim.part)
     return turn.fresh(claim.part, of.fresh_s if of else DEFAULT_FRESH_S)
 
@@ -75,7 +75,7 @@ def _host_is_up_again(turn: Turn, claim: Claim, reading: HostReading) -> Verdict
     return Verdict.GAP if known else Verdict.PERSON
 
 
-def restarted(reading: LoadReading | HostReading, claim: Claim) -> bool:
+def restarted(reading: PartReading, claim: Claim) -> bool:
     """Whether a host is up in another boot than the one in which we found it."""
     if not isinstance(reading, HostReading) or not isinstance(claim.before, HostPower) or not reading.up:
         return False
@@ -87,7 +87,7 @@ def woken_by_us(turn: Turn, claim: Claim) -> bool:
     return claim.woken_at is not None and not turn.surely_waited(claim.woken_at, BOOT_S)
 
 
-def going_down(turn: Turn, claim: Claim, reading: LoadReading | HostReading) -> bool:
+def going_down(turn: Turn, claim: Claim, reading: PartReading) -> bool:
     """Whether a request to take it may still have its effect, though it reads as if it had not.
 
     A host that answers in the boot we found may be in mid-shutdown; a load may be slower than its answer.

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
+from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pimgr.api import Instant
-from pimgr.cli import show
+from pimgr.cli import show, sights
 from pimgr.cli.word import Word, ago, alive, judge, spoken
 from pimgr.plugins import PluginRecord, PluginStatus
-from pimgr.snapshot import PartLine
+from pimgr.snapshot import ForecastLine, PartLine, SiteFact, ThermostatLine
 from tests.cli.making import earlier, view
 
 NOW = Instant(10_000.0, 1.8e9, "b007" * 8)
@@ -39,6 +41,52 @@ Parts
 
 def test_the_status_of_a_house_reads_so() -> None:
     assert "\n".join(show.status(view(), FRESH, earlier(0))) == STATUS
+
+
+SIGHTS = """\
+owed     2 to be given back
+site     charge 84 %, load 500 W (gateway, 3 s ago)
+         reserve 30 %, mode self_consumption (tesla, 4 min ago)
+
+Thermostats
+  hall  22.5 C, cool, heat to 20.0 C, cool to 25.5 C, by its own schedule; read
+      4 min ago
+  bedroom  21.0 C, heat, heat to 19.0 C, held for good; read 1 h 0 min ago
+      ! old: it is disconnected
+  attic  not read yet
+
+Forecast
+  sky  384 hours and 16 days to come, read 20 min ago
+      ! old: no answer in 30 s
+
+Parts
+"""
+
+
+def test_what_is_seen_and_not_switched_is_told_with_its_source_and_its_age() -> None:
+    facts = (("charge", "84 %"), ("load", "500 W"), ("reserve", "30 %"), ("mode", "self_consumption"))
+    at = {"gateway": earlier(3), "tesla": earlier(250)}
+    sources = ("gateway", "gateway", "tesla", "tesla")
+    house = view(
+        site=tuple(SiteFact(name=n, value=v, source=s, at=at[s]) for (n, v), s in zip(facts, sources, strict=True)),
+        thermostats=(
+            ThermostatLine(part="hall", title="Hall", indoor=22.5, mode="cool", heat=20.0, cool=25.5,  # type: ignore[arg-type]
+                           read_at=earlier(250)),
+            ThermostatLine(part="bedroom", title="", indoor=21.0, mode="heat", heat=19.0, permanent=True,  # type: ignore[arg-type]
+                           read_at=earlier(3600), fault="it is disconnected"),
+            ThermostatLine(part="attic", title="attic"),
+        ),
+        forecasts=(ForecastLine(part="sky", hours=384, days=16, read_at=earlier(1200), fault="no answer in 30 s"),),
+    )  # fmt: skip
+    assert SIGHTS in "\n".join(show.status(house, FRESH, earlier(0)))
+
+
+def test_a_hold_is_told_with_its_end_by_the_clock_in_the_house() -> None:
+    until = datetime(2026, 7, 31, 17, 30).astimezone()
+    line = ThermostatLine(part="hall", title="", indoor=22.5, mode="cool", until=until.timestamp(), read_at=earlier(0))  # type: ignore[arg-type]
+    assert "held until Fri 17:30" in sights.thermostat(line, earlier(0))[0]
+    never = msgspec.structs.replace(line, until=1e300)
+    assert "a day that no calendar has" in "".join(sights.thermostat(never, earlier(0)))
 
 
 def test_lines_fit_the_screen() -> None:

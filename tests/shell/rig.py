@@ -12,9 +12,10 @@ from typing import Any
 from pimgr import api
 from pimgr.api import Capability, DeviceError, DeviceType, LoadReading, Secret
 from pimgr.board import Board
-from pimgr.connections import READ, ConnectionTask, Device, Request
+from pimgr.connections import ConnectionTask, Device, Request
 from pimgr.context import HostContext, Surroundings
 from pimgr.rates import Schedule, poll_s
+from pimgr.reads import readable
 from pimgr.testing import FakeClock, FakeStore, World
 from pimgr.testing.scripted import DEVICE_TYPES
 from pimgr.worker import Worker
@@ -95,8 +96,7 @@ class Shell:
         slots = {
             (device.part(key), capability): poll_s(capability, dict(type_.poll_s), type_.cloud)
             for key, what in provides.items()
-            for capability in sorted(what)
-            if capability in READ
+            for capability in readable(what)
         }
         schedule = Schedule(slots, lambda: self.clock.now().mono_s, type_.floor_s)
         self.tasks[id] = ConnectionTask(device, self.board, self, schedule)

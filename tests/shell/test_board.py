@@ -8,12 +8,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pimgr.api import Grid, GridReading, HostReading, Instant, LoadReading, Reading, SiteReading, replace
+from pimgr.api import (
+    Capability,
+    ForecastDay,
+    ForecastHour,
+    ForecastReading,
+    Grid,
+    GridReading,
+    Hold,
+    HostReading,
+    Instant,
+    LevelReading,
+    LoadReading,
+    Reading,
+    SiteMode,
+    SiteReading,
+    ThermostatMode,
+    ThermostatReading,
+    replace,
+)
 from pimgr.board import Board
 from pimgr.policy.charge import present
 from pimgr.policy.charge import remember as remember_charge
 from pimgr.policy.model import BatteryPolicy, State
 from pimgr.testing import FakeClock
+from pimgr.units import Celsius, Percent
 
 LOCAL, SECOND, CLOUD = "gateway", "second", "cloud"
 GAPS = {LOCAL: 6.0, SECOND: 6.0, CLOUD: 900.0}
@@ -379,3 +398,133 @@ def test_the_views_are_a_copy_that_later_readings_do_not_change() -> None:
     assert isinstance(reading, LoadReading)
     assert reading.on is True
     assert replace(reading, on=False) != reading
+
+
+# ------------------------------------------------------------------------------------------ thermostats and forecasts
+
+
+def hall(house: House, **changes: Any) -> ThermostatReading:
+    hold = Hold(heat=Celsius(20.0), cool=Celsius(25.0))
+    usual = ThermostatReading(at=house.now, source="x", indoor=Celsius(22.5), mode=ThermostatMode.COOL, hold=hold)
+    return replace(usual, **changes)
+
+
+def weather(house: House, *hours: ForecastHour, days: tuple[ForecastDay, ...] = ()) -> ForecastReading:
+    return ForecastReading(at=house.now, source="x", hours=hours, days=days)
+
+
+def hour(start: float = 1.8e9, **changes: Any) -> ForecastHour:
+    usual = ForecastHour(start, Celsius(30.0), cloud=Percent(20.0), solar_w_m2=500.0, gust_m_s=9.0)
+    return replace(usual, **changes)
+
+
+def test_a_thermostat_that_does_not_answer_keeps_its_old_reading_marked_as_old() -> None:
+    house = House()
+    reading = hall(house)
+    house.board.put("hall", reading)
+    house.clock.advance(900.0)
+    house.board.fail_seen("hall", Capability.THERMOSTAT, "it is disconnected")
+    seen = house.board.seen(Capability.THERMOSTAT)["hall"]
+    assert (seen.reading, seen.fault) == (replace(reading, source="hall"), "it is disconnected")
+    house.board.put("hall", hall(house))
+    assert house.board.seen(Capability.THERMOSTAT)["hall"].fault == ""
+
+
+def test_a_thermostat_and_a_forecast_of_one_part_stand_side_by_side() -> None:
+    house = House()
+    house.board.fail_seen("both", Capability.FORECAST, "no answer")
+    house.board.put("both", hall(house))
+    assert house.board.seen(Capability.THERMOSTAT)["both"].fault == ""
+    assert house.board.seen(Capability.FORECAST)["both"].fault == "no answer"
+    house.board.forget_all_but(set())
+    assert house.board.seen(Capability.FORECAST) == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"indoor": float("nan")},
+        {"indoor": 451.0},
+        {"hold": Hold(heat=Celsius(212.0))},
+        {"hold": Hold(cool=Celsius(float("inf")))},
+        {"hold": Hold(until=Instant(float("nan"), 0.0, ""))},
+        {"mode": "frying"},
+        {"hold": None},
+    ],
+)
+def test_a_thermostat_says_nothing_that_no_house_has(changes: dict[str, Any]) -> None:
+    house = House()
+    assert house.board.put("hall", hall(house)) == ""
+    assert house.board.put("hall", hall(house, **changes)) != ""
+
+
+@pytest.mark.parametrize(
+    ("hours", "days"),
+    [
+        ((hour(temperature=float("nan")),), ()),
+        ((hour(cloud=101.0),), ()),
+        ((hour(solar_w_m2=9e9),), ()),
+        ((hour(gust_m_s=-1.0),), ()),
+        ((hour(2e9), hour(1e9)), ()),
+        ((hour(float("inf")),), ()),
+        ((hour(),) * 500, ()),
+        ((), (ForecastDay("2026-07-31", Celsius(999.0)),)),
+        ((), (ForecastDay("x" * 10_000, Celsius(30.0)),)),
+        ((), (ForecastDay("2026-08-01", Celsius(30.0)), ForecastDay("2026-07-31", Celsius(30.0)))),
+    ],
+)
+def test_a_forecast_says_nothing_that_no_sky_has(hours: Any, days: Any) -> None:
+    house = House()
+    fine = weather(house, hour(1e9), hour(2e9), days=(ForecastDay("2026-07-31", Celsius(31.0)),))
+    assert house.board.put("sky", fine) == ""
+    assert house.board.put("sky", weather(house, *hours, days=days)) != ""
+    assert house.board.seen(Capability.FORECAST)["sky"].reading == replace(fine, source="sky")
+
+
+@pytest.mark.parametrize(("level", "fine"), [(0.0, True), (16.0, True), (-1.0, False), (float("nan"), False)])
+def test_a_level_is_a_number_from_nothing_upwards(level: float, fine: bool) -> None:
+    house = House()
+    assert (house.board.put("car", LevelReading(at=house.now, source="x", level=level)) == "") is fine
+    assert ("car" in house.board.views()) is fine
+
+
+# -------------------------------------------------------------------------------------------- one site out of several
+
+
+def test_the_gateways_powers_and_the_clouds_settings_stand_in_one_reading() -> None:
+    house = House()
+    house.site(CLOUD, charge=80.0, solar_w=100.0, reserve=30.0, mode=SiteMode.BACKUP, storm=False)
+    house.clock.advance(100.0)
+    house.site(LOCAL, charge=79.0, load_w=500.0)
+    site = house.board.site()
+    assert site is not None
+    assert (site.source, site.charge, site.load_w, site.reserve, site.mode) == (
+        LOCAL,
+        79.0,
+        500.0,
+        30.0,
+        SiteMode.BACKUP,
+    )
+    assert site.solar_w is None, "powers of two moments are not mixed"
+    sources = {name: reading.source for name, reading in house.board.told_by().items()}
+    assert sources == {"charge": LOCAL, "load_w": LOCAL, "reserve": CLOUD, "mode": CLOUD, "storm": CLOUD}
+
+
+def test_a_setting_that_was_told_too_long_ago_is_not_added() -> None:
+    house = House()
+    house.site(CLOUD, reserve=30.0)
+    house.clock.advance(901.0)
+    house.site(LOCAL, charge=79.0)
+    site = house.board.site()
+    assert site is not None
+    assert site.reserve is None
+
+
+def test_a_cloud_meter_that_is_no_grid_source_stands_for_as_long_as_the_config_says() -> None:
+    house = House(gaps={LOCAL: 6.0})
+    house.board.meter_fresh_s = {CLOUD: 900.0}
+    house.site(CLOUD, charge=60.0)
+    house.clock.advance(890.0)
+    assert [reading.source for reading in house.board.settings()] == [CLOUD]
+    house.clock.advance(20.0)
+    assert house.board.settings() == ()

@@ -175,9 +175,9 @@ def test_a_read_that_was_given_up_is_due_again_as_soon_as_the_floor_allows() -> 
     assert bench.run(10.0) == [1.0]
 
 
-def test_only_loads_and_hosts_are_read_back() -> None:
+def test_what_requests_change_is_read_back_and_nothing_else() -> None:
     schedule = Schedule({("g", GRID): 2.0, ("g", METER): 10.0, ("l", LOAD): 30.0, ("h", HOST): 60.0}, lambda: 0.0)
-    assert schedule.readable("g") == []
+    assert schedule.readable("g") == [METER], "of a site it is the meter that tells whether a setting came through"
     assert schedule.readable("l") == [LOAD]
     assert schedule.readable("h") == [HOST]
     assert schedule.readable("elsewhere") == []

@@ -1,0 +1,61 @@
+"""What is seen and not switched, on the screen: where each fact about the site comes from, thermostats, forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pimgr.api import Instant
+from pimgr.cli.lines import NAME, wrapped
+from pimgr.cli.word import ago
+from pimgr.snapshot import ForecastLine, SiteFact, ThermostatLine
+from pimgr.text import safe
+
+
+def site(facts: Sequence[SiteFact], now: Instant) -> list[str]:
+    """The facts about the site, those of one reading together."""
+    readings: dict[tuple[str, Instant], list[SiteFact]] = {}
+    for fact in facts:
+        readings.setdefault((fact.source, fact.at), []).append(fact)
+    lines: list[str] = []
+    for (source, at), told in readings.items():
+        what = ", ".join(f"{fact.name} {fact.value}" for fact in told)
+        lines += wrapped(f"{what} ({safe(source, NAME)}, {ago(at, now)})", 9)
+    return [f"site     {lines[0].strip()}", *lines[1:]] if lines else []
+
+
+def thermostat(line: ThermostatLine, now: Instant) -> list[str]:
+    """Indoor temperature, set points, and how long they hold."""
+    name = safe(line.part, NAME)
+    if line.indoor is None or line.read_at is None:
+        return [*wrapped(f"{name}  not read yet", 2), *_old(line.fault)]
+    points = (("heat to", line.heat), ("cool to", line.cool))
+    told = [f"{word} {value:.1f} C" for word, value in points if value is not None]
+    held = "by its own schedule"
+    if line.permanent:
+        held = "held for good"
+    elif line.until is not None:
+        held = f"held until {_when(line.until)}"
+    facts = ", ".join([f"{line.indoor:.1f} C", line.mode, *told, held])
+    return [*wrapped(f"{name}  {facts}; read {ago(line.read_at, now)}", 2, 6), *_old(line.fault)]
+
+
+def forecast(line: ForecastLine, now: Instant) -> list[str]:
+    """How far it reaches, and how fresh it is."""
+    name = safe(line.part, NAME)
+    if line.read_at is None:
+        return [*wrapped(f"{name}  not read yet", 2), *_old(line.fault)]
+    told = f"{name}  {line.hours} hours and {line.days} days to come, read {ago(line.read_at, now)}"
+    return [*wrapped(told, 2, 6), *_old(line.fault)]
+
+
+def _old(fault: str) -> list[str]:
+    return wrapped(f"! old: {fault}", 6, 8) if fault else []
+
+
+def _when(wall: float) -> str:
+    """A time of the day as the clock in the house shows it."""
+    try:
+        return f"{datetime.fromtimestamp(wall).astimezone():%a %H:%M}"
+    except (OverflowError, OSError, ValueError):
+        return "a day that no calendar has"

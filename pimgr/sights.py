@@ -1,0 +1,70 @@
+"""What is seen and not switched, as the snapshot shows it: the site and its sources, thermostats, forecasts."""
+
+from __future__ import annotations
+
+from pimgr.api import Capability, ForecastReading, ThermostatReading
+from pimgr.board import Board, Seen
+from pimgr.config import HouseConfig
+from pimgr.snapshot import ForecastLine, SiteFact, ThermostatLine
+
+FACTS = {
+    "charge": ("charge", "{:.0f} %"),
+    "grid_w": ("grid", "{:.0f} W"),
+    "battery_w": ("battery", "{:.0f} W"),
+    "solar_w": ("solar", "{:.0f} W"),
+    "load_w": ("load", "{:.0f} W"),
+    "reserve": ("reserve", "{:g} %"),
+    "mode": ("mode", "{}"),
+    "grid_charging": ("charging from the grid", ""),
+    "storm_watch": ("storm watch", ""),
+    "storm": ("storm", ""),
+}
+"""What is shown of a site: what it is called, and how its value is written; "" is on or off."""
+
+
+def site_facts(board: Board) -> tuple[SiteFact, ...]:
+    """What is known of the site, each fact with the meter that told it."""
+    sources = board.told_by()
+    facts = []
+    for field, (name, form) in FACTS.items():
+        if (reading := sources.get(field)) is not None:
+            told = getattr(reading, field)
+            value = form.format(told) if form else ("on" if told else "off")
+            facts.append(SiteFact(name=name, value=value, source=reading.source, at=reading.at))
+    return tuple(facts)
+
+
+def thermostats(board: Board, config: HouseConfig) -> tuple[ThermostatLine, ...]:
+    """Every thermostat. One that does not answer keeps what it said last, and the fault says that it is old."""
+    known = board.seen(Capability.THERMOSTAT)
+    return tuple(_thermostat(part, config.titles.get(part, part), seen) for part, seen in known.items())
+
+
+def _thermostat(part: str, title: str, seen: Seen) -> ThermostatLine:
+    if not isinstance(seen.reading, ThermostatReading):
+        return ThermostatLine(part=part, title=title, fault=seen.fault)
+    reading, hold = seen.reading, seen.reading.hold
+    return ThermostatLine(
+        part=part,
+        title=title,
+        indoor=reading.indoor,
+        mode=reading.mode,
+        heat=hold.heat,
+        cool=hold.cool,
+        until=hold.until.wall if hold.until else None,
+        permanent=hold.permanent,
+        read_at=reading.at,
+        fault=seen.fault,
+    )
+
+
+def forecasts(board: Board) -> tuple[ForecastLine, ...]:
+    """How fresh each forecast is."""
+    return tuple(_forecast(part, seen) for part, seen in board.seen(Capability.FORECAST).items())
+
+
+def _forecast(part: str, seen: Seen) -> ForecastLine:
+    if not isinstance(seen.reading, ForecastReading):
+        return ForecastLine(part=part, fault=seen.fault)
+    hours, days = len(seen.reading.hours), len(seen.reading.days)
+    return ForecastLine(part=part, hours=hours, days=days, read_at=seen.reading.at, fault=seen.fault)

@@ -1,4 +1,4 @@
-"""The Tesla Powerwall's gateway (Powerwall 2, Powerwall+), spoken to on the home network, without the internet."""
+"""The Tesla Powerwall: its gateway on the home network (Powerwall 2, Powerwall+), and Tesla's cloud (all of them)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from pimgr.api import (
     hookimpl,
 )
 from pimgr.units import WattHours, finite_and_in_range
+from pimgr_powerwall.cloud import CLOUD
 
 _FINGERPRINT = re.compile(r"sha256:([0-9a-f]{2}:?){31}[0-9a-f]{2}", re.IGNORECASE)
 
@@ -90,4 +91,4 @@ GATEWAY = DeviceType(
 @hookimpl
 def pimgr_device_types() -> Sequence[DeviceType[Any]]:
     """The device types of this plugin."""
-    return (GATEWAY,)
+    return (GATEWAY, CLOUD)

@@ -21,8 +21,9 @@ from pimgr.api import (
     SiteMode,
     SiteReading,
 )
-from pimgr.units import Percent, WattHours, Watts, finite_and_in_range
+from pimgr.units import Percent, WattHours
 from pimgr_powerwall import GatewayConfig
+from pimgr_powerwall.numbers import drawn, number, power
 from pimgr_powerwall.session import Session
 
 _UP = frozenset({"SystemGridConnected"})
@@ -33,12 +34,8 @@ which counts it as connected, tells "grid back" too early.
 
 Sources: tesla-powerwall 0.5.3 const.py; issues 30, 40 and 65 of its project."""
 
-_MOST_W = 1e6
-"""No house imports or makes a megawatt: more is nonsense, not a reading."""
 _RAW_FLOOR, _RAW_SPAN = 5.0, 0.95
 """The app shows (raw - 5) / 0.95: the lowest 5 % of the cells are Tesla's own."""
-_NIGHT_W = 100.0
-"""An idle inverter's meter reads a few W below zero at night; that much is zero."""
 
 Fetch = Callable[[API], Awaitable[Any]]
 
@@ -50,13 +47,6 @@ def grid_of(raw: str) -> tuple[Grid, bool]:
     if raw in _DOWN:
         return Grid.DOWN, False
     return Grid.UNKNOWN, raw in _PASSING
-
-
-def number(value: Any, low: float, high: float) -> float | None:
-    """`value` if it is a number in range; None for everything else, true and false included."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value) if finite_and_in_range(value, low, high) else None
 
 
 def app_percent(raw: float) -> Percent:
@@ -118,10 +108,10 @@ class Gateway:
             capacity_wh=self._config.capacity or _usable(status),
             reserve=None if reserve is None else app_percent(reserve),
             mode=_mode(operation.get("real_mode")),
-            grid_w=_power(meters, "site"),
-            battery_w=_power(meters, "battery"),
-            solar_w=_drawn(meters, "solar"),
-            load_w=_drawn(meters, "load"),
+            grid_w=power(_instant(meters, "site")),
+            battery_w=power(_instant(meters, "battery")),
+            solar_w=drawn(_instant(meters, "solar")),
+            load_w=drawn(_instant(meters, "load")),
         )
 
     async def check(self) -> list[Finding]:
@@ -173,17 +163,9 @@ class Gateway:
         return Garbled(self._context.connection, wish, fact, cure)
 
 
-def _power(meters: dict[str, Any], meter: str) -> Watts | None:
-    """A meter's power in W, either sign; None where it is missing or nonsense."""
+def _instant(meters: dict[str, Any], meter: str) -> Any:
     entry = meters.get(meter)
-    value = number(entry.get("instant_power"), -_MOST_W, _MOST_W) if isinstance(entry, dict) else None
-    return None if value is None else Watts(value)
-
-
-def _drawn(meters: dict[str, Any], meter: str) -> Watts | None:
-    """The power in W of a meter that can't run backwards."""
-    value = _power(meters, meter)
-    return None if value is None or value < -_NIGHT_W else Watts(max(0.0, value))
+    return entry.get("instant_power") if isinstance(entry, dict) else None
 
 
 def _usable(status: dict[str, Any]) -> WattHours | None:

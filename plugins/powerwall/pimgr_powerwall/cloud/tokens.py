@@ -1,0 +1,263 @@
+"""The tokens: an access token for some hours, and a refresh token that works once and gives the next one.
+
+What may happen between two lines here is a power cut. So: a note that a refresh is under way, durable; the refresh;
+the new tokens, durable, before anything is asked with them; and the refresh token before them is kept until they
+worked. A refresh that was refused, or never answered, changes none of what is kept.
+
+Sources: RFC 6749 section 6; Tesla's developer documentation, "Third-Party Tokens": single use, three months.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Any, TypeGuard
+
+import msgspec
+
+from pimgr.api import Context, DeviceError, Finding, Garbled, Instant, Refused, Severity
+from pimgr_powerwall.cloud import CloudConfig
+from pimgr_powerwall.cloud.budget import Budget
+from pimgr_powerwall.cloud.errors import Wanted, as_device_error, error_word, json_object, refused
+from pimgr_powerwall.cloud.kept import DAY_S, LIFE_DAYS, Tokens, as_instant, as_kept, mark_of
+from pimgr_powerwall.cloud.wire import Ask, Wire
+from pimgr_powerwall.numbers import number
+
+WARN_DAYS = 15.0
+HASTE_S = 60.0
+"""A token younger than this is not renewed for any reason: it would be refused for the same one."""
+REST_S = 600.0
+"""After a failure, a token that still works is not tried to be renewed for so long."""
+HOPELESS_S = 3600.0
+"""A refresh token that was refused is shown again after this at the earliest."""
+SPENT_S = 60.0
+"""An access token counts as over so long before it is."""
+_LONGEST = 16_384
+"""Longest token; real ones have some 1,500 characters."""
+_GONE = frozenset({"invalid_grant", "login_required"})
+"""What the token endpoint says of a refresh token that is used, expired or revoked.
+
+Sources: RFC 6749 section 5.2; teslamotors/vehicle-command#132."""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A refresh token to try, and the authorisation that it came from. `sure`: only if what comes of it is kept."""
+
+    token: str
+    mark: str
+    sure: bool = False
+
+
+class Refresher:
+    """The only one who refreshes. One at a time, whatever asks at once."""
+
+    def __init__(self, config: CloudConfig, context: Context, wire: Wire, budget: Budget) -> None:
+        self._config, self._context, self._wire, self._budget = config, context, wire, budget
+        self._lock = asyncio.Lock()
+        self._refused: dict[str, Instant] = {}
+        self._failed: Instant | None = None
+        self._days_told: int | None = None
+        self.early = False
+        """The grid was seen to fail: the internet may follow, so the next call renews first."""
+        self.looking = False
+        """Nothing is renewed: in a check beside a pimgr that runs, that would take its refresh token away."""
+
+    async def access(self, wanted: Wanted) -> str:
+        """An access token that should work now. Raises the four errors."""
+        async with self._lock:
+            kept, new = self._kept(), self._authorised_anew()
+            self._tell_expiry(kept)
+            if kept is None or new or self._over(kept):
+                return await self._renewed(wanted, kept, new)
+            if self._due(kept) and not self.looking:
+                return await self._renewed_if_possible(wanted, kept)
+            return kept.access
+
+    async def after_refusal(self, wanted: Wanted, access: str) -> str:
+        """Another access token, since a call was answered 401 with this one. Raises Refused if that can't help."""
+        async with self._lock:
+            kept = self._kept()
+            if kept is None or kept.access != access:
+                return kept.access if kept is not None else await self._renewed(wanted, None, True)
+            if self._age_s(kept) < (HOPELESS_S if kept.previous else HASTE_S):
+                fact = "it refuses a token that it has just given (HTTP 401)"
+                raise Refused(wanted.part, wanted.wish, fact, "it passes by itself; if not, authorise pimgr again")
+            return await self._renewed(wanted, kept, False)
+
+    async def worked(self, access: str) -> None:
+        """A call went through with this access token: the refresh token before it is needed no more."""
+        kept = self._kept()
+        if kept is not None and kept.access == access and kept.previous:
+            await self._context.store.put("tokens", msgspec.structs.replace(kept, previous="").stored())
+
+    def age(self) -> tuple[float, float] | None:
+        """Days since the refresh token was given, and until it expires; None where there is none yet."""
+        kept = self._kept()
+        days = None if kept is None else max(0.0, self._context.now().wall - kept.got.wall) / DAY_S
+        return None if days is None else (days, LIFE_DAYS - days)
+
+    def newest(self) -> str:
+        """The access token that is kept, whether it works or not; "" before the first."""
+        kept = self._kept()
+        return "" if kept is None else kept.access
+
+    # --------------------------------------------------------------------------------------------------- what is due
+
+    def _kept(self) -> Tokens | None:
+        return as_kept(self._context.store.get("tokens"))
+
+    def _age_s(self, kept: Tokens) -> float:
+        return self._context.now().since(kept.got)
+
+    def _over(self, kept: Tokens) -> bool:
+        return self._age_s(kept) > kept.life_s - SPENT_S
+
+    def _due(self, kept: Tokens) -> bool:
+        """Whether half of its life is gone, or the internet may be soon; not again right after a failure."""
+        if self._failed is not None and self._context.now().since(self._failed) < REST_S:
+            return False
+        age_s = self._age_s(kept)
+        return age_s > kept.life_s / 2.0 or (self.early and age_s > HASTE_S)
+
+    def _authorised_anew(self) -> bool:
+        """Whether the secret holds another text than the one that the kept tokens came from."""
+        kept, text = self._kept(), self._context.secret(self._config.refresh_token)
+        return (kept is None or kept.mark != mark_of(text)) and not self._hopeless(text)
+
+    def _hopeless(self, token: str) -> bool:
+        since = self._refused.get(mark_of(token))
+        return since is not None and self._context.now().since(since) < HOPELESS_S
+
+    # --------------------------------------------------------------------------------------------------- refreshing
+
+    async def _renewed_if_possible(self, wanted: Wanted, kept: Tokens) -> str:
+        """A newer access token, or the present one, which works yet. At most half of the time that is left goes by."""
+        now_s = asyncio.get_running_loop().time()
+        hasty = replace(wanted, ends_s=now_s + (wanted.ends_s - now_s) / 2.0)
+        try:
+            return await self._tried(hasty, kept, _Candidate(kept.refresh, kept.mark, sure=True)) or kept.access
+        except DeviceError as error:
+            self._failed = self._context.now()
+            self._context.record(f"its token was not renewed yet: {error.fact}")
+            return kept.access
+
+    async def _renewed(self, wanted: Wanted, kept: Tokens | None, new: bool) -> str:
+        """The access token of a refresh by the first refresh token that is taken: a new authorisation's, else kept."""
+        if self.looking:
+            fact = "its token has to be renewed, and what comes of that can't be kept here"
+            raise Refused(wanted.part, wanted.wish, fact, "start pimgr: it renews its token and keeps it")
+        if new:
+            text = self._context.secret(self._config.refresh_token)
+            if access := await self._tried(wanted, kept, _Candidate(text, mark_of(text))):
+                return access
+            if kept is not None and not self._over(kept):
+                self._tell_unused()
+                return kept.access
+        for token in () if kept is None else (kept.refresh, kept.previous):
+            mark = "" if kept is None else kept.mark
+            if (
+                token
+                and not self._hopeless(token)
+                and (access := await self._tried(wanted, kept, _Candidate(token, mark)))
+            ):
+                return access
+        raise self._revoked(wanted)
+
+    async def _tried(self, wanted: Wanted, kept: Tokens | None, candidate: _Candidate) -> str:
+        """The access token that this refresh token gives; "" where it is used, expired or revoked."""
+        given = await self._refresh(wanted, candidate)
+        if given is None:
+            self._refused[mark_of(candidate.token)] = self._context.now()
+            return ""
+        await self._keep(kept, given)
+        return given.access
+
+    async def _refresh(self, wanted: Wanted, candidate: _Candidate) -> Tokens | None:
+        """New tokens; None where this refresh token is used, expired or revoked. Raises the four errors."""
+        form = {"grant_type": "refresh_token", "client_id": self._config.client, "refresh_token": candidate.token}
+        if self._config.client_secret is not None:
+            form["client_secret"] = self._context.secret(self._config.client_secret)
+        self._budget.rested(wanted)
+        if not await self._note(candidate.token) and candidate.sure:
+            fact = "the disk does not take what comes of it now"
+            raise Refused(wanted.part, wanted.wish, fact, "see what pimgr says of the disk")
+        at = self._context.now()
+        try:
+            reply = await self._wire.exchange(Ask("POST", self._config.token_url, {}, form=form), wanted.ends_s)
+        except Exception as error:
+            raise as_device_error(replace(wanted, url=self._config.token_url), error) from None
+        if reply.status in (400, 401):
+            if error_word(reply).removeprefix(", ") in _GONE:
+                return None
+            fact = f"Tesla refuses this application (HTTP {reply.status}{error_word(reply)})"
+            raise Refused(wanted.part, wanted.wish, fact, "check client_id and client_secret at developer.tesla.com")
+        if not 200 <= reply.status < 300:
+            await self._budget.heed(reply)
+            raise refused(wanted, reply)
+        return _tokens(wanted, candidate, json_object(wanted, reply), at)
+
+    async def _note(self, token: str) -> bool:
+        """Write down that this refresh token is being used up. False where that isn't durable."""
+        self._context.record("its token is being renewed")
+        return await self._context.store.put("refreshing", mark_of(token))
+
+    async def _keep(self, kept: Tokens | None, given: Tokens) -> None:
+        """Make the new tokens durable, and only then let anybody use them."""
+        await self._context.store.put("tokens", given.stored())
+        await self._context.store.put("refreshing", None)
+        self._failed, self._days_told, self.early = None, None, False
+        self._context.record("its token was renewed")
+        self._context.tell("expiry", None)
+        if given.mark != mark_of(self._context.secret(self._config.refresh_token)):
+            self._tell_unused()
+            return
+        self._context.tell("token", None)
+        if kept is None or kept.mark != given.mark:
+            text = "Tesla has taken the authorisation: readings and settings of the site go through its cloud"
+            self._context.tell(f"authorised {given.mark[:8]}", Finding(severity=Severity.INFO, text=text))
+
+    # ------------------------------------------------------------------------------------------------ what is told
+
+    def _revoked(self, wanted: Wanted) -> Refused:
+        fact = "Tesla takes its refresh token no more: it was used, revoked, has expired, or the password was changed"
+        cure = f'authorise pimgr again and put the new refresh token into the secret "{self._secret_name}"'
+        self._context.tell("token", Finding(severity=Severity.CRITICAL, text=fact, cure=cure))
+        return Refused(wanted.part, wanted.wish, fact, cure)
+
+    def _tell_unused(self) -> None:
+        text = "the new refresh token in the secret was refused; pimgr goes on with the authorisation it had"
+        cure = f'put a fresh refresh token into the secret "{self._secret_name}", or the one that was there before'
+        self._context.tell("token", Finding(severity=Severity.WARNING, text=text, cure=cure))
+
+    def _tell_expiry(self, kept: Tokens | None) -> None:
+        """From 15 days before the refresh token expires, since it could not be renewed for so long."""
+        age = None if kept is None else self.age()
+        left = None if age is None else int(age[1])
+        if left is None or left >= WARN_DAYS or left == self._days_told:
+            return
+        self._days_told = left
+        text = f"its refresh token could not be renewed for long and expires in {max(0, left)} days"
+        cure = f'see why Tesla is not reached, or authorise pimgr again (secret "{self._secret_name}")'
+        self._context.tell("expiry", Finding(severity=Severity.WARNING, text=text, cure=cure))
+
+    @property
+    def _secret_name(self) -> str:
+        return self._config.refresh_token.secret
+
+
+def _tokens(wanted: Wanted, candidate: _Candidate, body: dict[str, Any], at: Instant) -> Tokens:
+    """The tokens of an answer, dated when they were asked for. Raises Garbled where they are none."""
+    access, refresh = body.get("access_token"), body.get("refresh_token", candidate.token)
+    life_s = number(body.get("expires_in"), SPENT_S, 400.0 * DAY_S)
+    if not _like_a_token(access) or not _like_a_token(refresh) or life_s is None:
+        raise Garbled(wanted.part, wanted.wish, "it answered no tokens", "if it lasts, please report it")
+    previous = candidate.token if refresh != candidate.token else ""
+    return Tokens(access, refresh, previous, life_s, as_instant(at), candidate.mark)
+
+
+def _like_a_token(value: Any) -> TypeGuard[str]:
+    """Whether it may go into a header: printable, without blanks."""
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST:
+        return False
+    return value.isascii() and value.isprintable() and " " not in value

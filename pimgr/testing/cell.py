@@ -8,21 +8,17 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
-import itertools
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from pimgr import api
-from pimgr.api import Capability
 from pimgr.link import Link, Overdue
+from pimgr.testing.asks import Ask, asks
 from pimgr.testing.bench import CONNECTION, Bench, LoopBlocked
 from pimgr.testing.context import FakeContext
 from pimgr.testing.neighbour import Neighbour
-from pimgr.testing.provoke import harmless
-from pimgr.testing.subject import FAULTS, METHODS, Broken, NotApplicable, Trouble
+from pimgr.testing.subject import FAULTS, Broken, NotApplicable, Trouble
 from pimgr.testing.traces import Secrets, Traces, everything_logged, left_since
 
 FOUR = (api.Unreachable, api.Refused, api.Garbled, api.Unsupported)
@@ -35,21 +31,6 @@ PAUSE_S = 0.01
 """Between two commands to the other device."""
 SETTLED_S = 0.05
 """What the vendor's side may take to be in trouble, or well again."""
-
-
-@dataclass(frozen=True)
-class Ask:
-    """One call to make. `reading`: what a read returns, None for a command."""
-
-    key: str
-    name: str
-    deadline_s: float
-    call: Callable[[api.Connection], Coroutine[Any, Any, Any]]
-    reading: type[api.Reading] | None
-
-    @property
-    def where(self) -> str:
-        return f"part {self.key!r}: {self.name}"
 
 
 Answer = tuple[Ask, Any, BaseException | None]
@@ -85,7 +66,7 @@ class Cell:
         self.bench, self.trouble = bench, trouble
         self.expected = bench.subject.faults.get(trouble, FAULTS[trouble])
         self.problems: list[str] = []
-        self.asks = list(_asks(bench))
+        self.asks = list(asks(bench))
         self._secrets = Secrets([*bench.subject.secrets.values(), *(bench.subject.wrong_secrets or {}).values()])
 
     async def run(self) -> None:
@@ -151,6 +132,7 @@ class Cell:
         await door.ask(ask)
         await self._let(self.trouble)
         _, _, error = await door.ask(ask)
+        self._judge_text(ask, error)
         if problem := _odd(ask, error):
             self.problems.append(f"error: on a connection that was open before, {problem}")
         await self._let(Trouble.NONE)
@@ -191,6 +173,9 @@ class Cell:
             problem = self._wrong(ask, error)
         if problem:
             self.problems.append(f"error: {problem}")
+        self._judge_text(ask, error)
+
+    def _judge_text(self, ask: Ask, error: BaseException | None) -> None:
         if self._secrets.told_in(f"{error} {error!r}"):
             self.problems.append(f"secret: the error of {ask.where} tells one")
 
@@ -246,51 +231,6 @@ def _text(value: object) -> bool:
 
 def _names(kinds: tuple[type[api.DeviceError], ...]) -> str:
     return " or ".join(kind.__name__ for kind in kinds)
-
-
-def _asks(bench: Bench) -> Iterator[Ask]:
-    """Every read; of parts that can do the same the first is asked. What has no read is sent a harmless wish."""
-    seen: list[frozenset[Capability]] = []
-    for key, capabilities in bench.provides.items():
-        if capabilities in seen:
-            continue
-        seen.append(capabilities)
-        reads = [capability for capability in sorted(capabilities) if METHODS[capability].read]
-        for capability in reads:
-            yield _read(bench, key, capability)
-        if not reads and bench.subject.commands:
-            yield _command(bench, key, min(capabilities))
-
-
-def _read(bench: Bench, key: str, capability: Capability) -> Ask:
-    deadlines, methods = bench.subject.deadlines, METHODS[capability]
-    deadline_s = max(deadlines.read_s, deadlines.cloud_s) if bench.type.cloud else deadlines.read_s
-    return Ask(key, methods.read, deadline_s, lambda c: getattr(c.parts[key], methods.read)(), methods.reading)
-
-
-_LONG = {
-    Capability.NOTIFIER: lambda deadlines: deadlines.cloud_s,
-    Capability.SITE_CONTROL: lambda deadlines: deadlines.cloud_s,
-    Capability.HOST: lambda deadlines: deadlines.shut_down_s,
-}
-
-
-def _command(bench: Bench, key: str, capability: Capability) -> Ask:
-    deadlines = bench.subject.deadlines
-    deadline_s: float = _LONG[capability](deadlines) if capability in _LONG else deadlines.switch_s
-    name = METHODS[capability].commands[0]
-    if capability is Capability.NOTIFIER:
-        return Ask(key, name, deadline_s, lambda c: c.parts[key].send(_message()), None)  # type: ignore[union-attr]
-    return Ask(key, name, deadline_s, lambda c: next(harmless(key, capability, c.parts[key]))[2](), None)
-
-
-_keys = itertools.count(1)
-
-
-def _message() -> api.Message:
-    """Another one each time, lest it be taken for a repetition."""
-    severity = api.Severity.INFO
-    return api.Message(key=f"matrix-{next(_keys)}", severity=severity, subject="a test", text="text\n", written=0.0)
 
 
 async def run_cell(bench: Bench, trouble: Trouble) -> None:

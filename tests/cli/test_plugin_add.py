@@ -20,7 +20,7 @@ from pimgr import installs, plugins
 from pimgr.installs import added, change, durable, judging, pip
 from pimgr.installs.pip import NotInstalled, Sources
 from pimgr.plugins import PluginRecord, PluginStatus
-from tests.packaging.making_plugins import plain_wheel, wheel
+from tests.cli.plugin_wheels import plain_wheel, wheel
 
 pytestmark = pytest.mark.slow
 

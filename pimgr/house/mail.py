@@ -17,6 +17,7 @@ from typing import Literal
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from pimgr.house.certificates import Identity, self_signed
 from pimgr.house.faults import MAIL_FAULTS, Fault, Line
 from pimgr.house.house import House
 from pimgr.house.kinds import DeviceSpec, ServerKind
@@ -42,10 +43,20 @@ class MailServer:
 
     def __init__(self, spec: MailSpec, house: House) -> None:
         self.spec = spec
+        self.password = spec.password
         self._house = house
         identity = house.authority.issue("mail.example.org")
         house.identify(spec.id, identity)
         self.tls: ssl.SSLContext = identity.server_context()
+
+    def new_identity(self) -> None:
+        """Show a certificate that nobody vouches for, to every connection from now on; not under STARTTLS."""
+        self.show(self_signed(self.spec.id))
+
+    def show(self, identity: Identity) -> None:
+        """Show this certificate to every connection from now on."""
+        self._house.identify(self.spec.id, identity)
+        self._house.gate(self.spec.id).tls = identity.server_context()
 
     async def serve(self, line: Line) -> None:
         """One connection."""
@@ -74,7 +85,7 @@ class MailServer:
     ) -> AuthResult:
         right = isinstance(data, LoginPassword) and all(
             secrets.compare_digest(given, wanted.encode())
-            for given, wanted in ((data.login, self.spec.user), (data.password, self.spec.password))
+            for given, wanted in ((data.login, self.spec.user), (data.password, self.password))
         )
         self._note("login", "ok" if right else "refused", "")
         return AuthResult(success=right, handled=False, auth_data=data)

@@ -12,7 +12,7 @@ from pimgr_apprise import URL
 from pimgr.api import Deadlines
 from pimgr.house import Fault, House
 from pimgr.house.faults import FaultTimes
-from pimgr.testing import ContractSuite, Subject, Trouble, Vendor
+from pimgr.testing import ContractSuite, FaultMatrixSuite, Subject, Trouble, Vendor
 
 pytestmark = pytest.mark.slow
 
@@ -73,6 +73,12 @@ SUBJECT = Subject(
 
 
 class TestUrl(ContractSuite):
+    @pytest.fixture
+    def subject(self) -> Subject:
+        return SUBJECT
+
+
+class TestUrlInTrouble(FaultMatrixSuite):
     @pytest.fixture
     def subject(self) -> Subject:
         return SUBJECT

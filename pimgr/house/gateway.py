@@ -70,10 +70,14 @@ class Gateway:
 
     def new_identity(self) -> Identity:
         """Show another certificate to every new connection; connections that are open keep the old one."""
-        self.identity = self_signed(self.spec.id)
-        self._house.identify(self.spec.id, self.identity)
-        self._house.gate(self.spec.id).tls = self.identity.server_context()
+        self.show(self_signed(self.spec.id))
         return self.identity
+
+    def show(self, identity: Identity) -> None:
+        """Show this certificate to every new connection."""
+        self.identity = identity
+        self._house.identify(self.spec.id, identity)
+        self._house.gate(self.spec.id).tls = identity.server_context()
 
     async def serve(self, line: Line) -> None:
         """One connection, kept alive until the client goes."""

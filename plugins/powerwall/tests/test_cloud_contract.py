@@ -12,7 +12,7 @@ from pimgr_powerwall import CLOUD
 from pimgr.house import Fault, House
 from pimgr.house.tesla import SITE, Tesla
 from pimgr.house.tesla_pages import Product
-from pimgr.testing import ContractSuite, Subject, Trouble, Vendor
+from pimgr.testing import ContractSuite, FaultMatrixSuite, Subject, Trouble, Vendor
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ class Troubled:
         self._house.fault("tesla", fault)
 
     def slow(self) -> None:
-        self._house.gate("tesla").times = msgspec.structs.replace(self._house.spec.faults, slow_s=0.4)
+        self._house.gate("tesla").times = msgspec.structs.replace(self._house.spec.faults, slow_s=0.3)
         self.fault(Fault.SLOW)
 
     def revoked(self) -> None:
@@ -94,11 +94,19 @@ def cloud() -> Subject:
         vendor=cloud_on_loopback,
         secrets=SECRETS,
         wrong_secrets=SECRETS | {"first": "nobody-gave-this-refresh-token"},
+        stores_secrets="a refresh token changes with each use: what comes of the first one is known to the store alone",
+        rest_s=2000.0,
         unsupported=(("", "set_reserve", (90.0,)), ("", "set_reserve", (float("nan"),))),
     )
 
 
 class TestCloud(ContractSuite):
+    @pytest.fixture
+    def subject(self) -> Subject:
+        return cloud()
+
+
+class TestCloudInTrouble(FaultMatrixSuite):
     @pytest.fixture
     def subject(self) -> Subject:
         return cloud()

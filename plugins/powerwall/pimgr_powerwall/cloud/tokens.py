@@ -28,7 +28,7 @@ HASTE_S = 60.0
 """A token younger than this is not renewed for any reason: it would be refused for the same one."""
 REST_S = 600.0
 """After a failure, a token that still works is not tried to be renewed for so long."""
-HOPELESS_S = 3600.0
+HOPELESS_S = 1800.0
 """A refresh token that was refused is shown again after this at the earliest."""
 SPENT_S = 60.0
 """An access token counts as over so long before it is."""
@@ -57,6 +57,7 @@ class Refresher:
         self._lock = asyncio.Lock()
         self._refused: dict[str, Instant] = {}
         self._failed: Instant | None = None
+        self._dead = ""
         self._days_told: int | None = None
         self.early = False
         """The grid was seen to fail: the internet may follow, so the next call renews first."""
@@ -83,6 +84,7 @@ class Refresher:
             if self._age_s(kept) < (HOPELESS_S if kept.previous else HASTE_S):
                 fact = "it refuses a token that it has just given (HTTP 401)"
                 raise Refused(wanted.part, wanted.wish, fact, "it passes by itself; if not, authorise pimgr again")
+            self._dead = access
             return await self._renewed(wanted, kept, False)
 
     async def worked(self, access: str) -> None:
@@ -111,7 +113,8 @@ class Refresher:
         return self._context.now().since(kept.got)
 
     def _over(self, kept: Tokens) -> bool:
-        return self._age_s(kept) > kept.life_s - SPENT_S
+        """Whether it has run out, or a call was refused for it."""
+        return kept.access == self._dead or self._age_s(kept) > kept.life_s - SPENT_S
 
     def _due(self, kept: Tokens) -> bool:
         """Whether half of its life is gone, or the internet may be soon; not again right after a failure."""

@@ -70,7 +70,8 @@ def _provides(config: @CLASS@Config) -> Mapping[str, frozenset[Capability]]:
 
 
 def _open(config: @CLASS@Config, context: Context) -> AbstractAsyncContextManager[Connection]:
-    from @PACKAGE@.device import open_switch  # here, so that a vendor's library is imported only once it is needed
+    # Here, and not above: a vendor's library is to be imported only once a device is opened.
+    from @PACKAGE@.device import open_switch
 
     return open_switch(config, context)
 
@@ -100,8 +101,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
-
-from @PACKAGE@ import @CLASS@Config
 from pimgr.api import (
     Context,
     DeviceError,
@@ -115,6 +114,8 @@ from pimgr.api import (
     Unreachable,
 )
 from pimgr.units import Watts, finite_and_in_range
+
+from @PACKAGE@ import @CLASS@Config
 
 MOST_BYTES = 4096
 """The longest answer that is read; the device's have some 60 bytes."""
@@ -207,7 +208,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
-
 from pimgr.house.faults import Fault, FaultTimes, Line
 from pimgr.house.gate import LOOPBACK, Gate
 from pimgr.testing import Trouble, Vendor
@@ -278,9 +278,9 @@ from __future__ import annotations
 
 import pytest
 from loopback import PASSWORD, vendor
-from @PACKAGE@ import SWITCH
-
 from pimgr.testing import ContractSuite, FaultMatrixSuite, Subject
+
+from @PACKAGE@ import SWITCH
 
 
 @pytest.fixture

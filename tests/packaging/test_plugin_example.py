@@ -1,0 +1,47 @@
+"""The example of somebody else's plugin: a part that no plugin of ours has, and nothing in pimgr that knows of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pimgr.installs import change
+from pimgr.installs.pip import Sources
+from pimgr.plugins import PluginRecord, PluginStatus
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+CHARGER = ROOT / "examples" / "pimgr-ev-charger"
+
+
+def test_the_charger_passes_the_tests_that_it_brings() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"]
+    done = subprocess.run(command, cwd=CHARGER, capture_output=True, text=True, check=False, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
+def test_the_charger_is_added_from_its_folder_and_loads(tmp_path: Path) -> None:
+    base = tmp_path / "plugins"
+    made = change.add(base, str(CHARGER), Sources(offline=True))
+    assert [root.plugins for root in made.allowed.roots] == [("ev-charger",)]
+    command = [str(Path(sys.executable).parent / "pimgr"), "plugin", "list", "--json"]
+    environment = os.environ | {"PIMGR_PLUGINS": str(base)}
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=environment)
+    found = [one for one in msgspec.json.decode(told.stdout, type=list[PluginRecord]) if one.name == "ev-charger"]
+    assert [(one.status, one.types) for one in found] == [(PluginStatus.LOADED, ("ev-charger.go-e",))]
+
+
+def test_nothing_in_pimgr_knows_of_the_charger() -> None:
+    knowing = [
+        path
+        for path in (ROOT / "pimgr").rglob("*.py")
+        if "ev-charger" in path.read_text() or "go-e" in path.read_text()
+    ]
+    assert knowing == []

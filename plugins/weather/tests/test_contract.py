@@ -9,7 +9,7 @@ import pytest
 from pimgr_weather import OPEN_METEO
 
 from pimgr.house import Fault, House
-from pimgr.testing import ContractSuite, Subject, Trouble, Vendor
+from pimgr.testing import ContractSuite, FaultMatrixSuite, Subject, Trouble, Vendor
 from pimgr.testing.time import FakeClock
 
 pytestmark = pytest.mark.slow
@@ -69,6 +69,12 @@ SUBJECT = Subject(
 
 
 class TestForecast(ContractSuite):
+    @pytest.fixture
+    def subject(self) -> Subject:
+        return SUBJECT
+
+
+class TestForecastInTrouble(FaultMatrixSuite):
     @pytest.fixture
     def subject(self) -> Subject:
         return SUBJECT

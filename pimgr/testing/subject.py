@@ -85,7 +85,8 @@ class Vendor:
     """The device's side, running: a real device, the house in a box, or recorded replies.
 
     `config`: the table that reaches it, as in a config file without `id` and `type`. `troubles`: how to bring each
-    about; with any of them there must be NONE. Rules whose trouble is missing are skipped.
+    about, for the fault matrix also by an async function; with any of them there must be NONE. Rules whose trouble
+    is missing are skipped.
     """
 
     config: Mapping[str, Any]
@@ -101,8 +102,8 @@ class Subject:
     refuses. `deadlines`: short ones, so that the suite ends soon; the plugin must heed them. `commands`: False for a
     device that must not be touched. `unsupported`: calls that it can't do, as (part, method, arguments). `settle_s`:
     how long a command's effect may take to be readable. `levels`: what a graded load is asked for; () is 0 and what it
-    is found at. `rest_s`: by how much the clock is moved on after a failure, so
-    that a login budget lets the plugin try again.
+    is found at. `rest_s`: by how much the clock is moved on after a failure, so that a login budget lets the plugin try
+    again.
 
     For the fault matrix: `faults`: what a call raises in a trouble where that isn't `FAULTS`, several kinds where all
     are right, none (an empty tuple) where it works. `spared`: troubles that this device can't have, each with the

@@ -294,11 +294,10 @@ def test_windows_counts_down_and_can_be_stopped_while_it_does() -> None:
 
     async def scene() -> None:
         async with House.from_toml(HOST + 'personality = "windows"\ncountdown = 0.01') as house:
-            machine = house.world.machine("nas")
             assert (await run(house, "shutdown /s /f /t 6000"))[1] == 0
-            assert machine.counting_down
+            assert house.world.machine("nas").counting_down
             assert (await run(house, "shutdown /a"))[1] == 0
-            assert not machine.counting_down
+            assert not house.world.machine("nas").counting_down
             assert (await run(house, "shutdown /a"))[1] == 1116 % 256, "a byte of it comes through SSH"
             assert (await run(house, "shutdown /s /f /t 1"))[1] == 0
             await phase(house, "off")

@@ -31,3 +31,22 @@ def fingerprint(line: str) -> str:
     """A host key as `ssh-keygen -lf` prints it: "SHA256:" and base64 without padding. Source: ssh-keygen(1), -l."""
     digest = hashlib.sha256(host_key_blob(line) or b"").digest()
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def is_rsa(private: str) -> bool:
+    """Whether this private key is RSA, which alone can sign with SHA-1."""
+    return "BEGIN RSA PRIVATE KEY" in private or b"\0\0\0\x07ssh-rsa" in _body(private)
+
+
+def is_locked(private: str) -> bool:
+    """Whether this private key has a passphrase. Source: openssh-portable, PROTOCOL.key: magic, then the cipher."""
+    magic = b"openssh-key-v1\0"
+    return "ENCRYPTED" in private or (_body(private).startswith(magic) and b"\0\0\0\x04none" not in _body(private)[:23])
+
+
+def _body(private: str) -> bytes:
+    text = "".join(line.strip() for line in private.splitlines() if ":" not in line and "-----" not in line)
+    try:
+        return base64.b64decode(text)
+    except (binascii.Error, ValueError):
+        return b""

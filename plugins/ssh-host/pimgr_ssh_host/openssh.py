@@ -1,17 +1,11 @@
 """One SSH session by the system's `ssh`, for servers so old that paramiko has no common algorithm with them.
 
-paramiko 5 has no SHA-1 (its changelog, 5.0). OpenSSH still has it, switched off: signatures by ssh-rsa since 8.8
-(openssh.com/txt/release-8.8), `diffie-hellman-group14-sha1` since 8.2; Debian 13's 10.0 has both compiled in
-(`ssh -Q key-sig`, `ssh -Q kex`; only DSA is gone, openssh.com/txt/release-10.0). So they are allowed here by name, for
-this machine alone, and behind what is newer, so that a better server gets better.
-
 A master connection logs in, and each command is a client of it: all of a session is one TCP connection, so one boot.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import selectors
 import shutil
@@ -24,12 +18,11 @@ from types import TracebackType
 from typing import IO
 
 from pimgr.api import Garbled, Unreachable, Unsupported
-from pimgr_ssh_host.keys import host_key_blob
-from pimgr_ssh_host.ssh_words import why_not_in
+from pimgr_ssh_host.keys import host_key_blob, is_locked, is_rsa
+from pimgr_ssh_host.ssh_options import known_hosts, options
+from pimgr_ssh_host.ssh_words import is_denial, locked, why_not_in
 from pimgr_ssh_host.talk import Said, SilentError, Target, Wanted, printable
 
-_ALIAS = "pimgr"
-"""What the machine is called in a known_hosts file that holds no other."""
 _MOST_OUTPUT = 4096
 _MOST_BYTES = 256 * 1024
 _CONNECT_S = 10
@@ -37,35 +30,6 @@ _CONNECT_S = 10
 _GRACE_S = 0.5
 """How long the master may take to notice that its machine is gone, after a command of it failed."""
 _BEAT_S = 0.02
-_OLD = {
-    "KexAlgorithms": (
-        "kex",
-        ("diffie-hellman-group14-sha1", "diffie-hellman-group-exchange-sha1", "diffie-hellman-group1-sha1"),
-    ),
-    "PubkeyAcceptedAlgorithms": ("key-sig", ("ssh-rsa",)),
-    "Ciphers": ("cipher", ("aes128-cbc",)),
-    "MACs": ("mac", ("hmac-sha1",)),
-}
-"""What SunSSH of Solaris 10 knows, by option, each with `ssh -Q`'s word. Source: its sshd_config(4)."""
-_HOST_KEYS = {"ssh-rsa": "rsa-sha2-512,rsa-sha2-256,ssh-rsa", "": "+ssh-rsa"}
-_ALWAYS = (
-    "BatchMode=yes",
-    "IdentitiesOnly=yes",
-    "IdentityAgent=none",
-    "PreferredAuthentications=publickey",
-    "GlobalKnownHostsFile=/dev/null",
-    f"HostKeyAlias={_ALIAS}",
-    "HashKnownHosts=no",
-    "UpdateHostKeys=no",
-    "CheckHostIP=no",
-    "VerifyHostKeyDNS=no",
-    "ConnectionAttempts=1",
-    "ClearAllForwardings=yes",
-    "ForwardAgent=no",
-    "ForwardX11=no",
-    "ControlPersist=no",
-    "LogLevel=VERBOSE",
-)
 
 
 class SystemSession:
@@ -119,39 +83,38 @@ class SystemSession:
         """Start the master; once its socket is there, it is logged in, and the key's file is taken away."""
         if shutil.which("ssh") is None:
             raise self._wanted.error(Unsupported, "there is no ssh program", "install openssh-client on pimgr's box")
+        if is_locked(self._target.key):
+            raise locked(self._wanted)
         folder = self._folder = Path(tempfile.mkdtemp(prefix="pimgr-ssh-", dir=_short_folder()))
         key, known = folder / "key", folder / "known_hosts"
         pinned = self._target.host_key
         _write(key, self._target.key.replace("\r\n", "\n").strip() + "\n")
-        _write(known, f"{_ALIAS} {' '.join(pinned.split()[:2])}\n" if pinned else "")
-        master = self._start(self._options(key, known), subprocess.DEVNULL)
-        told = self._ears.to(master.stderr)
-        while not (folder / "socket").exists():
-            self._ears.listen()
-            if self._late() or self._ears.flooded or self._aborted:
-                raise self._too_long("the login did not end")
-            if master.poll() is not None and not self._ears.open(master.stderr):
-                raise why_not_in(printable(told), self._target, self._wanted, self._ends_s)
+        _write(known, known_hosts(pinned))
+        told = self._try(folder, sha1_first=False)
+        if told is not None and is_denial(told) and is_rsa(self._target.key):
+            told = self._try(folder, sha1_first=True)
+        if told is not None:
+            raise why_not_in(told, self._target, self._wanted, self._ends_s)
         key.unlink()
         self.host_key = pinned or " ".join(known.read_text().split()[1:3])
         if host_key_blob(self.host_key) is None:
             cure = "write its host_key into the config, from ssh-keyscan"
             raise self._wanted.error(Unsupported, "it shows a host key of a kind that pimgr can't pin", cure)
 
-    def _options(self, key: Path, known: Path) -> list[str]:
-        target = self._target
-        kind = (target.host_key or " ").split(" ")[0]
-        connect_s = max(1, min(_CONNECT_S, int(self._ends_s - time.monotonic())))
-        chosen = (
-            f"StrictHostKeyChecking={'yes' if target.host_key else 'accept-new'}",
-            f"HostKeyAlgorithms={_HOST_KEYS.get(kind, kind)}",
-            f'UserKnownHostsFile="{known}"',
-            f'IdentityFile="{key}"',
-            f"ConnectTimeout={connect_s}",
-        )
-        old = tuple(f"{option}=+{names}" for option, names in _allowed().items())
-        options = [part for option in (*_ALWAYS, *old, *chosen) for part in ("-o", option)]
-        return ["-M", "-N", "-n", "-T", *options, "-p", str(target.port), "-l", target.user, "--", target.address]
+    def _try(self, folder: Path, *, sha1_first: bool) -> str | None:
+        """None once the master is logged in; or what it said when it ended."""
+        connect_s = max(1, min(_CONNECT_S, int(0.8 * (self._ends_s - time.monotonic()))))
+        arguments = options(self._target, folder, connect_s, sha1_first=sha1_first)
+        master = self._start(["-M", "-N", "-n", "-T", *arguments, "--", self._target.address], subprocess.DEVNULL)
+        told = self._ears.to(master.stderr)
+        while not (folder / "socket").exists():
+            self._ears.listen()
+            if self._late() or self._ears.flooded or self._aborted:
+                raise self._too_long("the login did not end")
+            if master.poll() is not None and not self._ears.open(master.stderr):
+                self._running.remove(master)
+                return printable(told)
+        return None
 
     def _start(self, arguments: list[str], out: int) -> subprocess.Popen[bytes]:
         """Run `ssh` in a process group of its own."""
@@ -175,11 +138,10 @@ class SystemSession:
         return Said(-1 if master.poll() is not None or not err else status, out, err)
 
     def _too_long(self, fact: str) -> Exception:
-        spoke = self._ears.received > 0
         if self._ears.flooded:
             return self._wanted.error(Garbled, "it says too much", "check that an SSH server is at this port")
-        if self._aborted or (not spoke and not self.host_key):
-            return SilentError("it says nothing")
+        if self._aborted:
+            return SilentError("nobody wants to know any more")
         told = f"{fact}, no answer in {self._wanted.deadline_s:.1f} s ({self._wanted.where})"
         return self._wanted.error(Unreachable, told, "check the machine and its network")
 
@@ -232,17 +194,6 @@ class _Ears:
         self._selector.close()
         for pipe in self._pipes:
             pipe.close()
-
-
-@functools.cache
-def _allowed() -> dict[str, str]:
-    """Of what old servers know, what this `ssh` still has: one name too many would make it refuse to start."""
-    allowed = {}
-    for option, (query, names) in _OLD.items():
-        told = subprocess.run(["ssh", "-Q", query], check=True, capture_output=True, text=True, timeout=_CONNECT_S)
-        known = told.stdout.split()
-        allowed[option] = ",".join(name for name in names if name in known)
-    return {option: names for option, names in allowed.items() if names}
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

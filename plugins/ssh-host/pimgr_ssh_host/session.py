@@ -15,7 +15,7 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from pimgr.api import DeviceError, Garbled, Refused, Unreachable, Unsupported
-from pimgr_ssh_host.keys import host_key_blob, host_key_line
+from pimgr_ssh_host.keys import fingerprint, host_key_blob, host_key_line
 from pimgr_ssh_host.talk import (
     Said,
     SilentError,
@@ -138,7 +138,7 @@ class ParamikoSession:
         shown = transport.get_remote_server_key()
         self.host_key = host_key_line(shown.get_name(), shown.asbytes())
         if self._target.host_key is not None and shown.asbytes() != host_key_blob(self._target.host_key):
-            raise changed_key(self._wanted, self.host_key)
+            raise changed_key(self._wanted, fingerprint(self.host_key))
 
     def _failed_handshake(self, error: BaseException | None) -> Exception:
         assert self._socket is not None

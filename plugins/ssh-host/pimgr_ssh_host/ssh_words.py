@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 
@@ -10,6 +11,8 @@ from pimgr_ssh_host.talk import SilentError, Target, Wanted, changed_key, is_rat
 from pimgr_ssh_host.wire import connected
 
 _NO_SSH = "check that an SSH server is at this port"
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+_DENIED = ("Permission denied (", "Too many authentication failures")
 _LOOK_S = 1.0
 
 
@@ -27,21 +30,28 @@ def why_not_in(told: str, target: Target, wanted: Wanted, ends_s: float) -> Exce
     return _look(target, wanted, ends_s, late="timed out" in told)
 
 
+def locked(wanted: Wanted) -> Exception:
+    """The secret is a key that nobody could unlock at night."""
+    cure = "make a key of its own for pimgr: ssh-keygen -t ed25519 -N ''"
+    return wanted.error(Refused, "the private key has a passphrase", cure)
+
+
+def is_denial(told: str) -> bool:
+    """Whether the server knows the user or the key not, and nothing else is amiss."""
+    return any(each in told for each in _DENIED) and "Load key" not in told
+
+
 def _nobody(_told: str, _target: Target, _wanted: Wanted) -> Exception:
     return SilentError("nobody listens")
 
 
-def _changed(_told: str, _target: Target, wanted: Wanted) -> Exception:
-    return changed_key(wanted, None)
+def _changed(told: str, _target: Target, wanted: Wanted) -> Exception:
+    shown = _FINGERPRINT.search(told)
+    return changed_key(wanted, shown and shown[0])
 
 
 def _other_kind(told: str, target: Target, wanted: Wanted) -> Exception:
     return _weak(told, target, wanted) if target.host_key is None else changed_key(wanted, None)
-
-
-def _locked(_told: str, _target: Target, wanted: Wanted) -> Exception:
-    cure = "make a key of its own for pimgr: ssh-keygen -t ed25519 -N ''"
-    return wanted.error(Refused, "the private key has a passphrase", cure)
 
 
 def _no_key(_told: str, _target: Target, wanted: Wanted) -> Exception:
@@ -74,9 +84,8 @@ _ANSWERS = (
     (("Connection refused", "No route to host", "Host is down"), _nobody),
     (("Host key verification failed", "IDENTIFICATION HAS CHANGED"), _changed),
     (("no matching host key type",), _other_kind),
-    (("passphrase",), _locked),
-    (("Load key", "invalid format"), _no_key),
-    (("Permission denied (", "Too many authentication failures"), _no_entry),
+    (("Load key",), _no_key),
+    (_DENIED, _no_entry),
     (("Could not resolve hostname",), _no_name),
     (("no matching", "Invalid key length", "error in libcrypto"), _weak),
     (("Network is unreachable", "Operation not permitted"), _no_network),

@@ -59,7 +59,8 @@ def solaris(config: SolarisConfig) -> System:
 
     def boot_id(session: Session, wanted: Wanted) -> str:
         said = session.run(FORCED_BOOT_ID if config.forced_command else _SOLARIS_BOOT_ID)
-        if said.status in _NOT_FOUND and not config.forced_command:
+        missing = said.status in _NOT_FOUND or "not found" in said.err  # the old Bourne shell ends with 1 then
+        if missing and not config.forced_command:
             said = session.run(_SOLARIS_BOOT_MINUTE)
         for pattern in (_BOOT_TIME, _WHO_BOOT):
             found = pattern.search(said.out)

@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Protocol
 
 from pimgr.api import DeviceError, Garbled, Refused
-from pimgr_ssh_host.keys import fingerprint
 
 _BUSY = ("Exceeded MaxStartups", "Not allowed at this time")
 """What OpenSSH's sshd says instead of its banner: too many logins at once (since 8.5), or a penalty (since 9.8).
@@ -101,13 +100,13 @@ Opens = Callable[[Target, Wanted], Session]
 
 def printable(data: bytes | bytearray) -> str:
     """Another machine's words as text that never carries control characters into a log."""
-    text = data.decode("utf-8", "replace").replace("\r\n", "\n")
+    text = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\t", " ")
     return "".join(each if each.isprintable() or each == "\n" else "?" for each in text).strip()
 
 
 def changed_key(wanted: Wanted, shown: str | None) -> DeviceError:
-    """The machine isn't the one whose key was pinned. `shown`: its key now, where it came to that."""
-    fact = "it shows another host key than the pinned one" + (f" ({fingerprint(shown)})" if shown else "")
+    """The machine isn't the one whose key was pinned. `shown`: its fingerprint now, where that is known."""
+    fact = "it shows another host key than the pinned one" + (f" ({shown})" if shown else "")
     cure = "if the machine was installed anew, set host_key to its new key; if not, something poses as it"
     return wanted.error(Garbled, fact, cure)
 

@@ -26,6 +26,7 @@ from pimgr.house.tesla_tokens import Authority, Refusal
 
 SITE = 2_252_147_638_651_575
 """The energy site of the house; real ones are as long."""
+READ, WRITE = "energy_device_data", "energy_cmds"
 RETRY_AFTER_S = 120
 API = "/api/1/energy_sites/"
 
@@ -52,7 +53,8 @@ class TeslaSpec(DeviceSpec, kw_only=True):
 
     `refresh_token`: the first one, as the owner's authorisation gave it. `access_s`: life of an access token.
     `grace_s`: how long a used refresh token is still taken while nothing came of its successor. `owner`: the Owner
-    API, whose refresh tokens don't rotate. `carries_load`: see `pimgr.house.world.Settings`.
+    API, whose refresh tokens don't rotate. `scopes`: what the owner granted. `carries_load`: see
+    `pimgr.house.world.Settings`.
     """
 
     client_id: str = "house-client"
@@ -61,6 +63,7 @@ class TeslaSpec(DeviceSpec, kw_only=True):
     access_s: Seconds = 28_800.0
     grace_s: Seconds = 86_400.0
     owner: bool = False
+    scopes: tuple[str, ...] = (READ, WRITE)
     site: int = SITE
     site_name: str = "House in a box"
     mode: SiteMode | None = None
@@ -82,6 +85,7 @@ class Tesla:
             spec.grace_s,
             house.real_s,
             rotates=not spec.owner,
+            scopes=spec.scopes,
         )
         self.authority.authorise(spec.refresh_token)
         self.sites: tuple[Product, ...] = (Product(spec.site, spec.site_name),)
@@ -121,17 +125,24 @@ class Tesla:
             return _error(fault, "told to")
         if path == "/oauth2/v3/token":
             return self._refresh(body)
-        self._calls += 1
-        if 0 < self.personality.calls < self._calls:
-            self._note("refused", "429", path)
-            return _error(429, "rate limited")
-        if self.personality.refuses_access or not self.authority.valid(_bearer(request)):
-            self._note("refused", "401", path)
-            return _error(401, "token expired (401)")
+        if (refusal := self._refusal(request, path, method)) is not None:
+            self._note("refused", str(refusal.status), path)
+            return refusal
         for end, said in self._said.items():
             if path.endswith(end):
                 return Answer(200, said)
         return self._get(path) if method == "GET" else self._command(path, body)
+
+    def _refusal(self, request: h11.Request, path: str, method: str) -> Answer | None:
+        """Why a call is not let in; None where it is."""
+        self._calls += 1
+        if 0 < self.personality.calls < self._calls:
+            return _error(429, "rate limited")
+        if self.personality.refuses_access or not self.authority.valid(_bearer(request)):
+            return _error(401, "token expired (401)")
+        if not self.authority.permits(READ if method == "GET" else WRITE):
+            return _error(403, "Unauthorized missing scopes")
+        return None
 
     def _refresh(self, body: bytes) -> Answer:
         given = self.authority.refresh(body)

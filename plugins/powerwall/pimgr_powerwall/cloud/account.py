@@ -46,9 +46,9 @@ class Account:
         self.budget = Budget(config.calls_a_day, context)
         self.tokens = Refresher(config, context, self._wire, self.budget)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Tear whatever goes on."""
-        self._wire.close()
+        await self.tokens.close(self._wire.close)
 
     def wanted(self, wish: str) -> Wanted:
         """A wish whose time begins now."""

@@ -51,7 +51,7 @@ async def open_cloud(config: CloudConfig, context: Context) -> AsyncIterator[Clo
     try:
         yield cloud
     finally:
-        cloud.close()
+        await cloud.close()
 
 
 class Cloud:
@@ -66,9 +66,9 @@ class Cloud:
         self._down = False
         self.parts: Parts = {"": self}
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of everything, also in mid-call."""
-        self._account.close()
+        await self._account.close()
 
     async def read_grid(self) -> GridReading:
         """The grid as the cloud knows it, dated when it was measured: as a rule some minutes ago."""

@@ -10,8 +10,8 @@ Sources: RFC 6749 section 6; Tesla's developer documentation, "Third-Party Token
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeGuard
 
 import msgspec
 
@@ -19,9 +19,8 @@ from pimgr.api import Context, DeviceError, Finding, Garbled, Instant, Refused, 
 from pimgr_powerwall.cloud import CloudConfig
 from pimgr_powerwall.cloud.budget import Budget
 from pimgr_powerwall.cloud.errors import Wanted, as_device_error, error_word, json_object, refused
-from pimgr_powerwall.cloud.kept import DAY_S, LIFE_DAYS, Tokens, as_instant, as_kept, mark_of
+from pimgr_powerwall.cloud.kept import DAY_S, LIFE_DAYS, Tokens, as_kept, mark_of, tokens_of
 from pimgr_powerwall.cloud.wire import Ask, Wire
-from pimgr_powerwall.numbers import number
 
 WARN_DAYS = 15.0
 HASTE_S = 60.0
@@ -32,8 +31,8 @@ HOPELESS_S = 1800.0
 """A refresh token that was refused is shown again after this at the earliest."""
 SPENT_S = 60.0
 """An access token counts as over so long before it is."""
-_LONGEST = 16_384
-"""Longest token; real ones have some 1,500 characters."""
+_FAREWELL_S, _TORN_S = 0.6, 0.2
+"""What closing waits for a refresh, and for its thread once its socket was torn; together less than a second."""
 _GONE = frozenset({"invalid_grant", "login_required"})
 """What the token endpoint says of a refresh token that is used, expired or revoked.
 
@@ -58,6 +57,7 @@ class Refresher:
         self._refused: dict[str, Instant] = {}
         self._failed: Instant | None = None
         self._dead = ""
+        self._running: asyncio.Future[str] | None = None
         self._days_told: int | None = None
         self.early = False
         """The grid was seen to fail: the internet may follow, so the next call renews first."""
@@ -67,6 +67,7 @@ class Refresher:
     async def access(self, wanted: Wanted) -> str:
         """An access token that should work now. Raises the four errors."""
         async with self._lock:
+            await self._let_finish(_until(wanted))
             kept, new = self._kept(), self._authorised_anew()
             self._tell_expiry(kept)
             if kept is None or new or self._over(kept):
@@ -78,6 +79,7 @@ class Refresher:
     async def after_refusal(self, wanted: Wanted, access: str) -> str:
         """Another access token, since a call was answered 401 with this one. Raises Refused if that can't help."""
         async with self._lock:
+            await self._let_finish(_until(wanted))
             kept = self._kept()
             if kept is None or kept.access != access:
                 return kept.access if kept is not None else await self._renewed(wanted, None, True)
@@ -89,9 +91,18 @@ class Refresher:
 
     async def worked(self, access: str) -> None:
         """A call went through with this access token: the refresh token before it is needed no more."""
-        kept = self._kept()
-        if kept is not None and kept.access == access and kept.previous:
-            await self._context.store.put("tokens", msgspec.structs.replace(kept, previous="").stored())
+        async with self._lock:
+            kept = self._kept()
+            if kept is not None and kept.access == access and kept.previous:
+                await self._context.store.put("tokens", msgspec.structs.replace(kept, previous="").stored())
+
+    async def close(self, tear: Callable[[], None]) -> None:
+        """End within a second; a refresh that is under way gets most of it, since its answer can't be had again."""
+        await self._let_finish(_FAREWELL_S)
+        tear()
+        await self._let_finish(_TORN_S)
+        if self._running is not None:
+            self._running.cancel()
 
     def age(self) -> tuple[float, float] | None:
         """Days since the refresh token was given, and until it expires; None where there is none yet."""
@@ -168,7 +179,20 @@ class Refresher:
         raise self._revoked(wanted)
 
     async def _tried(self, wanted: Wanted, kept: Tokens | None, candidate: _Candidate) -> str:
-        """The access token that this refresh token gives; "" where it is used, expired or revoked."""
+        """The access token that this refresh token gives; "" where it is used, expired or revoked.
+
+        It goes on when the call that needs it is cancelled, as pimgr does at a deadline or for a command.
+        """
+        self._running = asyncio.ensure_future(self._refreshed(wanted, kept, candidate))
+        self._running.add_done_callback(_heard)
+        return await asyncio.shield(self._running)
+
+    async def _let_finish(self, within_s: float) -> None:
+        """Wait for a refresh that was left going on."""
+        if self._running is not None and not self._running.done():
+            await asyncio.wait({self._running}, timeout=max(0.0, within_s))
+
+    async def _refreshed(self, wanted: Wanted, kept: Tokens | None, candidate: _Candidate) -> str:
         given = await self._refresh(wanted, candidate)
         if given is None:
             self._refused[mark_of(candidate.token)] = self._context.now()
@@ -198,7 +222,10 @@ class Refresher:
         if not 200 <= reply.status < 300:
             await self._budget.heed(reply)
             raise refused(wanted, reply)
-        return _tokens(wanted, candidate, json_object(wanted, reply), at)
+        given = tokens_of(json_object(wanted, reply), candidate.token, candidate.mark, at)
+        if given is None:
+            raise Garbled(wanted.part, wanted.wish, "it answered no tokens", "if it lasts, please report it")
+        return given
 
     async def _note(self, token: str) -> bool:
         """Write down that this refresh token is being used up. False where that isn't durable."""
@@ -249,18 +276,12 @@ class Refresher:
         return self._config.refresh_token.secret
 
 
-def _tokens(wanted: Wanted, candidate: _Candidate, body: dict[str, Any], at: Instant) -> Tokens:
-    """The tokens of an answer, dated when they were asked for. Raises Garbled where they are none."""
-    access, refresh = body.get("access_token"), body.get("refresh_token", candidate.token)
-    life_s = number(body.get("expires_in"), SPENT_S, 400.0 * DAY_S)
-    if not _like_a_token(access) or not _like_a_token(refresh) or life_s is None:
-        raise Garbled(wanted.part, wanted.wish, "it answered no tokens", "if it lasts, please report it")
-    previous = candidate.token if refresh != candidate.token else ""
-    return Tokens(access, refresh, previous, life_s, as_instant(at), candidate.mark)
+def _until(wanted: Wanted) -> float:
+    """Seconds that are left for a wish."""
+    return wanted.ends_s - asyncio.get_running_loop().time()
 
 
-def _like_a_token(value: Any) -> TypeGuard[str]:
-    """Whether it may go into a header: printable, without blanks."""
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST:
-        return False
-    return value.isascii() and value.isprintable() and " " not in value
+def _heard(done: asyncio.Future[str]) -> None:
+    """Nobody may be left to hear how it ended."""
+    if not done.cancelled():
+        done.exception()

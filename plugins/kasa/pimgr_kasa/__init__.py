@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal
 
-from pimgr.api import Capability, Config, Connection, Context, DeviceType, Secret, hookimpl
+from pimgr.api import Capability, Config, Connection, Context, DeviceType, Found, Secret, hookimpl
 
 MOST_OUTLETS = 16
 
@@ -60,6 +60,12 @@ def _open(config: PlugConfig, context: Context) -> AbstractAsyncContextManager[C
     return open_plug(config, context)
 
 
+def _discover(context: Context) -> AsyncIterator[Found]:
+    from pimgr_kasa.discovery import found_devices
+
+    return found_devices(context)
+
+
 PLUG = DeviceType(
     name="kasa.plug",
     summary="TP-Link Kasa plug, wall switch or power strip on the home network",
@@ -67,6 +73,7 @@ PLUG = DeviceType(
     provides=_provides,
     open=_open,
     vendor_modules=("kasa",),
+    discover=_discover,
 )
 
 

@@ -35,6 +35,7 @@ class Ears(NamedTuple):
 
 
 EARS = Ears()
+EVERYBODY = "255.255.255.255"
 REPEATS = 3
 """Datagrams get lost on a Wi-Fi."""
 
@@ -71,7 +72,7 @@ def broadcast_for(address: str) -> str:
     with suppress(ValueError):
         if ipaddress.ip_address(address).is_loopback:
             return "127.255.255.255"
-    return "255.255.255.255"
+    return EVERYBODY
 
 
 async def look_around(broadcast: str, within_s: float) -> AsyncGenerator[Sighting, None]:

@@ -9,7 +9,7 @@ from pimgr.api import Deadlines, DeviceError, HostReading, LevelReading, LoadRea
 from pimgr.clock import Clock
 from pimgr.connections import ConnectionTask, Request
 from pimgr.policy.model import Action, HostPower, Level, Outcome, PartView, Switch, Value
-from pimgr.policy.turn import word
+from pimgr.policy.values import word
 
 
 class Fence:

@@ -10,7 +10,7 @@ from pimgr.api import Frozen
 from pimgr.journal.reader import StoredDecision, read_decision
 from pimgr.policy.decide import decide
 from pimgr.policy.model import Action, Decision
-from pimgr.policy.turn import word
+from pimgr.policy.values import word
 
 
 class ReplayResult(Frozen, kw_only=True):

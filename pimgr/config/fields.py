@@ -101,6 +101,9 @@ def _identifier(value: object) -> str:
 TEXT = Field('a text in "quotes"', _text)
 FLAG = Field("true or false", _flag)
 PERCENT = Field("a percentage from 0 to 100, such as 50", _percent)
+LEVEL = Field(
+    "a level from 0 in the load's own unit, such as 6 (A for a charger)", lambda value: number(value, 0.0, 1e6)
+)
 WATTS = Field('a power, such as "1 kW" or 1000', lambda value: _with_unit(value, _WATTS, 1e6))
 WATT_HOURS = Field('an energy, such as "13.5 kWh" or 13500', lambda value: _with_unit(value, _WATT_HOURS, 1e7))
 

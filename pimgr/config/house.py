@@ -27,6 +27,12 @@ from pimgr.units import WattHours, Watts
 VERSION = 1
 LIMIT = 1 << 20
 """Largest config in characters."""
+ASPECTS = {
+    Capability.HOST: Aspect.HOST_POWER,
+    Capability.GRADED_LOAD: Aspect.LEVEL,
+    Capability.LOAD: Aspect.SWITCH,
+}
+"""What of a part is taken, by what it can; the first that fits."""
 CLOUD_GAP_S = 900.0
 """Readings of a cloud count as continuous up to here. Source: DESIGN, phases."""
 
@@ -266,16 +272,18 @@ class _Reading:
 
     def _part(self, part: str, parts: Parts, shedding: Shedding) -> PartPolicy:
         kind = self._type(part)
-        host = Capability.HOST in parts.provides[part]
-        poll_s = rates.poll_s(Capability.HOST if host else Capability.LOAD, dict(kind.poll_s), kind.cloud)
+        can = parts.provides[part]
+        capability = next(c for c in ASPECTS if c in can)
+        poll_s = rates.poll_s(capability, dict(kind.poll_s), kind.cloud)
         extra = shedding.loads.get(part)
         return PartPolicy(
-            aspect=Aspect.HOST_POWER if host else Aspect.SWITCH,
+            aspect=ASPECTS[capability],
             origin=self.connections.good[part.partition("/")[0]].origin,
             fresh_s=max(60.0, 2.0 * poll_s),
             title=shedding.titles.get(part, ""),
             enforce=extra.enforce if extra else False,
             witness=extra.witness if extra else None,
+            shed_to=extra.shed_to if extra else 0.0,
         )
 
 

@@ -19,8 +19,8 @@ class Role:
     example: str = '["pool-pump", "strip/3"]'
 
 
-SHEDDABLE = Role("a load or a host", frozenset({Capability.LOAD, Capability.HOST}))
-SWITCHED = Role("a load", frozenset({Capability.LOAD}))
+SHEDDABLE = Role("a load or a host", frozenset({Capability.LOAD, Capability.GRADED_LOAD, Capability.HOST}))
+KEPT = Role("a load", frozenset({Capability.LOAD, Capability.GRADED_LOAD}))
 SOURCE = Role("a grid source", frozenset({Capability.GRID_SOURCE}), '["gateway"]')
 METER = Role("a site meter", frozenset({Capability.SITE_METER}), '["gateway"]')
 NOTIFIER = Role("something that sends messages", frozenset({Capability.NOTIFIER}), '["gmail"]')

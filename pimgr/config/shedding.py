@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from pimgr.api import Capability
 from pimgr.config.errors import Kind, shown
-from pimgr.config.fields import FLAG, PERCENT, TEXT, Table
-from pimgr.config.parts import SHEDDABLE, SWITCHED, Parts
-from pimgr.policy.model import StandingTarget, Switch, Tier
+from pimgr.config.fields import FLAG, LEVEL, PERCENT, TEXT, Table
+from pimgr.config.parts import KEPT, SHEDDABLE, Parts
+from pimgr.policy.model import Level, StandingTarget, Switch, Tier, Value
 from pimgr.units import Percent
 
 HYSTERESIS = 5.0
@@ -17,10 +17,11 @@ HYSTERESIS = 5.0
 
 @dataclass(frozen=True)
 class LoadExtra:
-    """`[loads.NAME]`: whether a switch is held against a hand, and who witnesses that a host is off."""
+    """`[loads.NAME]`: whether a load is held against a hand, who witnesses a host, the level that is left to a load."""
 
     enforce: bool = False
     witness: str | None = None
+    shed_to: float = 0.0
 
 
 class Shedding:
@@ -113,8 +114,12 @@ class Shedding:
         witness = None
         part = self.parts.named(name, table.key, SHEDDABLE)
         can = self.parts.provides.get(part, ()) if part else ()
-        if enforce and part and Capability.LOAD not in can:
-            table.wrong("enforce", expected="a switched load: a host is never forced down", cure="remove enforce")
+        if enforce and part and Capability.HOST in can:
+            table.wrong("enforce", expected="a load: a host is never forced down", cure="remove enforce")
+        shed_to = table.get("shed_to", LEVEL, 0.0)
+        if "shed_to" in table and part and Capability.GRADED_LOAD not in can:
+            expected = "a graded load, such as a car's charger: anything else is just turned off"
+            table.wrong("shed_to", expected=expected, cure="remove shed_to")
         text = table.get("witness", TEXT, None)
         if text is not None:
             witness = self.parts.named(text, table.path("witness"), SHEDDABLE)
@@ -126,21 +131,35 @@ class Shedding:
                 table.wrong("witness", expected="another part on the same network path")
         table.close()
         if part:
-            self.loads[part] = LoadExtra(enforce, witness)
+            self.loads[part] = LoadExtra(enforce, witness, shed_to)
             if title:
                 self.titles[part] = title
 
     def _keep(self, table: Table) -> None:
-        on = table.need("on", FLAG, None)
         name = table.need("part", TEXT, None)
-        part = None if name is None else self.parts.named(name, table.path("part"), SWITCHED)
+        part = None if name is None else self.parts.named(name, table.path("part"), KEPT)
+        value = self._kept_at(table, graded=self._is_graded(part) or (part is None and "level" in table))
         table.close()
-        if part is None or on is None:
+        if part is None or value is None:
             return
         if any(keep.part == part for keep in self.keeps):
             table.wrong("part", expected="each part in one [[keep]]", cure="remove one of the two", kind=Kind.PART)
-        elif part in self.never_shed and not on:
+        elif part in self.never_shed and value in (Switch(False), Level(0.0)):
             cure = "remove it here, or from never_shed under [protect]"
-            table.wrong("on", expected="on = true: this part is protected", cure=cure, kind=Kind.PART)
+            key = "on" if isinstance(value, Switch) else "level"
+            expected = "on = true: this part is protected" if key == "on" else "more than 0: this part is protected"
+            table.wrong(key, expected=expected, cure=cure, kind=Kind.PART)
         else:
-            self.keeps.append(StandingTarget(part, Switch(on)))
+            self.keeps.append(StandingTarget(part, value))
+
+    def _is_graded(self, part: str | None) -> bool:
+        return part is not None and Capability.GRADED_LOAD in self.parts.provides[part]
+
+    @staticmethod
+    def _kept_at(table: Table, *, graded: bool) -> Value | None:
+        """How a part is kept: on or off, or at a level where it has levels."""
+        if graded:
+            level = table.need("level", LEVEL, None)
+            return None if level is None else Level(level)
+        on = table.need("on", FLAG, None)
+        return None if on is None else Switch(on)

@@ -21,4 +21,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE store (connection TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL,"
         " PRIMARY KEY (connection, key)) WITHOUT ROWID",
     ),
+    # 2: claims of graded loads and wishes for the site, which a pimgr that doesn't know them would misread.
+    (),
 )

@@ -23,8 +23,9 @@ from pimgr.policy.model import (
     Value,
 )
 from pimgr.policy.outage import Want
-from pimgr.policy.turn import Key, Turn, fits, value_of, word
-from pimgr.policy.verdict import Verdict, fresh_reading, in_flight, left_alone, may_ask_again
+from pimgr.policy.turn import Key, Turn
+from pimgr.policy.values import deed, enough, value_of, word
+from pimgr.policy.verdict import Verdict, fresh_reading, in_flight, left_alone, may_ask_again, settled
 
 WARN_AFTER_S = 120.0
 
@@ -120,14 +121,14 @@ class Ledger:
             self.turn.look.add(want.part)
             return
         found, skip = value_of(reading), self._skipped(want)
-        if fits(found, want.value):
+        if enough(found, want.value):
             if skip is None:
                 self._skip(want, reading.at.mono_s)
             return
         if skip is not None and _was_only_silent(found, skip):
             self.skips.remove(skip)  # silent is not off: a host in its old boot was never off
         elif skip is not None and not self._enforced(want.part, want.aspect):
-            self._hand_over(want.part, want.aspect, want.episode, f"{want.part}: {_deed(found)}")
+            self._hand_over(want.part, want.aspect, want.episode, f"{want.part}: {deed(found)}")
             return
         claim = Claim(
             id=self._new_id(),
@@ -179,7 +180,7 @@ class Ledger:
         self.turn.tell(f"{claim.part}: taken again before it was given back", claim.part, "taking")
         progress = replace(claim.progress, accepted=False, tries=0)
         claim = replace(claim, status=ClaimStatus.TAKING, since=self.turn.now.instant, progress=progress)
-        if claim.aspect is Aspect.SWITCH and fresh_reading(self.turn, claim) is not None:
+        if claim.aspect is not Aspect.HOST_POWER and fresh_reading(self.turn, claim) is not None:
             self.ask(key, claim, claim.wanted, want.why)
         else:
             self._pursue_taking(key, claim, want)
@@ -188,9 +189,9 @@ class Ledger:
         match in_flight(self.turn, claim, claim.wanted):
             case Verdict.SEEN:
                 self.turn.tell(f"{claim.part}: {word(claim.wanted)}", claim.part, "taken")
-                self.claims[key] = self._turn_to(claim, ClaimStatus.TAKEN)
+                self.claims[key] = self._turn_to(settled(self.turn, claim), ClaimStatus.TAKEN)
             case Verdict.PERSON:
-                self._release(key, claim)
+                self.release(key, claim)
             case Verdict.OURS:
                 self._begin_anew(key, claim, want)
             case Verdict.NOT_YET if self._pressing() and may_ask_again(self.turn, claim, claim.wanted):
@@ -224,7 +225,7 @@ class Ledger:
         elif self._is_excused(claim, verdict):
             self._reassert(key, claim, verdict, want)
         else:
-            self._release(key, claim)
+            self.release(key, claim)
 
     def _is_excused(self, claim: Claim, verdict: Verdict) -> bool:
         """Whether we ask again: once after a gap, always where a host is in its old boot or the config enforces."""
@@ -235,14 +236,15 @@ class Ledger:
         last, every = claim.reasserted_at, self.turn.policy.timing.enforce_every_s
         if not self._pressing() or not (last is None or self.turn.waited(last, every)):
             return
-        how = "came back by itself" if verdict is Verdict.GAP else "was turned on, and the config enforces it"
+        hand = "was turned on" if claim.aspect is Aspect.SWITCH else "was set by hand"
+        how = "came back by itself" if verdict is Verdict.GAP else f"{hand}, and the config enforces it"
         self.turn.tell(f"{claim.part}: {how}, asked again", claim.part, "again")
         claim = replace(claim, reasserted_at=self.turn.now.instant)
         self.ask(key, self._turn_to(claim, ClaimStatus.TAKING), claim.wanted, want.why)
 
     def _enforced(self, part: str, aspect: Aspect) -> bool:
         of = self.turn.of(part)
-        return of is not None and of.enforce and aspect is Aspect.SWITCH
+        return of is not None and of.enforce and aspect is not Aspect.HOST_POWER
 
     # --------------------------------------------------------------------------------------------- shared steps
 
@@ -269,10 +271,10 @@ class Ledger:
         )
         self.claims[key] = replace(claim, progress=progress)
 
-    def _release(self, key: Key, claim: Claim) -> None:
+    def release(self, key: Key, claim: Claim) -> None:
         """A person changed it: the claim ends, and the part is left alone until the episode ends."""
         del self.claims[key]
-        self._hand_over(claim.part, claim.aspect, claim.episode, f"{claim.part}: {_deed(claim.before)}")
+        self._hand_over(claim.part, claim.aspect, claim.episode, f"{claim.part}: {deed(claim.before)}")
 
     def _hand_over(self, part: str, aspect: Aspect, episode: str, why: str) -> None:
         self.turn.tell(f"{why}; left alone until this outage is over", part, "person")
@@ -281,11 +283,6 @@ class Ledger:
 
 def _was_only_silent(found: Value, skip: Skip) -> bool:
     return isinstance(found, HostPower) and found.boot_id is not None and found.boot_id == skip.boot
-
-
-def _deed(found: Value) -> str:
-    """What a person must have done that a part is so again."""
-    return "a person started it" if isinstance(found, HostPower) else f"a person turned it {word(found)}"
 
 
 def resume(state: State, now: Now) -> State:

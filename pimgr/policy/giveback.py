@@ -10,9 +10,10 @@ from enum import Enum, auto
 from pimgr.api import HostReading, Severity, replace
 from pimgr.policy.claims import Ledger
 from pimgr.policy.keeps import default_target
-from pimgr.policy.model import Claim, ClaimStatus, HostPower, Phase, Progress, Value
-from pimgr.policy.turn import Key, Turn, fits, measured_after, value_of, word
-from pimgr.policy.verdict import Verdict, fresh_reading, going_down, in_flight, may_ask_again
+from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, Progress, Value
+from pimgr.policy.turn import Key, Turn, measured_after
+from pimgr.policy.values import bidding, fits, value_of, word
+from pimgr.policy.verdict import Verdict, fresh_reading, going_down, in_flight, left_alone, may_ask_again
 
 
 class Step(Enum):
@@ -58,6 +59,9 @@ def _start(ledger: Ledger, owed: list[Key], keeps: dict[str, Value]) -> None:
     waiting = [k for k in owed if k in ledger.claims and ledger.claims[k].status is not ClaimStatus.RETURNING]
     for key in sorted(waiting, key=lambda k: -ledger.claims[k].order):
         claim = ledger.claims[key]
+        if _set_by_hand(turn, claim):
+            ledger.release(key, claim)
+            continue
         goal = default_target(claim, keeps)
         step = _step(ledger, claim, goal)
         if step is Step.DONE:
@@ -72,6 +76,12 @@ def _start(ledger: Ledger, owed: list[Key], keeps: dict[str, Value]) -> None:
             )
             turn.tell(f"{claim.part}: to be {word(goal)} again", claim.part, "returning")
             ledger.ask(key, returning, goal, "the outage is over for it")
+
+
+def _set_by_hand(turn: Turn, claim: Claim) -> bool:
+    """Whether a person set a level since we took it. A switch that a person changed is as it was found anyway."""
+    graded = claim.aspect is Aspect.LEVEL and claim.status is ClaimStatus.TAKEN
+    return graded and left_alone(turn, claim) is Verdict.PERSON
 
 
 def _step(ledger: Ledger, claim: Claim, goal: Value) -> Step:
@@ -110,7 +120,7 @@ def _nag(ledger: Ledger, key: Key) -> None:
     ledger.claims[key] = replace(claim, nagged_at=turn.now.instant, nags=claim.nags + 1)
     found = word(claim.before)
     problem = claim.progress.problem or turn.view(claim.part).fault or "it does not answer"
-    cure = "Wake it by hand" if isinstance(claim.before, HostPower) else f"Turn it {found} by hand"
+    cure = f"{bidding(claim.before).capitalize()} by hand"
     turn.mail(
         f"owed-{claim.id}-{claim.nags + 1}",
         Severity.WARNING,

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pimgr.api import replace
-from pimgr.policy.model import Aspect, Claim, Kept, Phase, Policy, Progress, StandingTarget, State, Switch, Value
-from pimgr.policy.turn import Key, Turn, aspect_of, fits, measured_after, value_of, word
+from pimgr.policy.model import Claim, Kept, Level, Phase, Policy, Progress, StandingTarget, State, Switch, Value
+from pimgr.policy.turn import Key, Turn, measured_after
+from pimgr.policy.values import aspect_of, fits, value_of, word
 from pimgr.policy.verdict import IN_FLIGHT_S, RETRY_S
 
 
 def in_force(policy: Policy) -> tuple[StandingTarget, ...]:
     """The standing targets of the config, but none that would turn off what is never to be shed."""
-    return tuple(k for k in policy.keeps if k.value != Switch(False) or k.part not in policy.never_shed)
+    off = (Switch(False), Level(0.0))
+    return tuple(k for k in policy.keeps if k.part not in policy.never_shed or k.value not in off)
 
 
 def keep(turn: Turn, state: State, claimed: set[Key]) -> State:
@@ -74,6 +76,4 @@ def _patience(record: Kept) -> float:
 def default_target(claim: Claim, keeps: Mapping[str, Value]) -> Value:
     """Where a part goes when nothing takes it: the standing target in force now, else as it was found."""
     keep = keeps.get(claim.part)
-    if isinstance(keep, Switch) and claim.aspect is Aspect.SWITCH:
-        return keep
-    return claim.before
+    return keep if keep is not None and aspect_of(keep) is claim.aspect else claim.before

@@ -7,7 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 from pimgr.api import Frozen, Grid, GridReading, HostReading, Instant, LevelReading, LoadReading, Severity, SiteReading
+from pimgr.policy.aspects import Aspect, HostPower, Level, Switch, Value
 from pimgr.units import Percent, WattHours, Watts
+
+__all__ = ("Aspect", "HostPower", "Level", "Switch", "Value")
 
 
 class Phase(StrEnum):
@@ -17,37 +20,6 @@ class Phase(StrEnum):
     SUSPECT = "suspect"
     OUTAGE = "outage"
     SETTLING = "settling"
-
-
-class Aspect(StrEnum):
-    """What of a part is wanted."""
-
-    SWITCH = "switch"
-    HOST_POWER = "host power"
-    LEVEL = "level"
-
-
-class Switch(Frozen, tag="switch"):
-    """A load on or off."""
-
-    on: bool
-
-
-class HostPower(Frozen, tag="host"):
-    """A host up (in which boot) or down."""
-
-    up: bool
-    boot_id: str | None = None
-
-
-class Level(Frozen, tag="level"):
-    """A graded load, in its own unit (A for a charger); 0 is off."""
-
-    level: float
-
-
-Value = Switch | HostPower | Level
-"""What was found, what is wanted: a tagged union, one member an aspect."""
 
 
 # ---------------------------------------------------------------------------------------------------------- policy
@@ -62,7 +34,10 @@ class Origin(Frozen):
 
 
 class PartPolicy(Frozen, kw_only=True):
-    """`fresh_s`: a reading no older may be acted on; `witness`: while this part answers, a silent host is off."""
+    """`fresh_s`: a reading no older may be acted on; `witness`: while this part answers, a silent host is off.
+
+    `shed_to`: the level to which a graded load is taken.
+    """
 
     aspect: Aspect
     origin: Origin
@@ -70,6 +45,7 @@ class PartPolicy(Frozen, kw_only=True):
     fresh_s: float = 60.0
     enforce: bool = False
     witness: str | None = None
+    shed_to: float = 0.0
 
 
 class Tier(Frozen, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pimgr.api import Frozen, replace
-from pimgr.policy.model import Aspect, HostPower, PartPolicy, Phase, Policy, State, Switch, Tier, Value
+from pimgr.policy.model import Aspect, HostPower, Level, PartPolicy, Phase, Policy, State, Switch, Tier, Value
 from pimgr.units import Percent
 
 RESTORE_MARGIN = Percent(10.0)
@@ -59,8 +59,19 @@ def wants(state: State, policy: Policy) -> tuple[Want, ...]:
 
 def _want(state: State, tier: Tier, part: str, of: PartPolicy, order: int) -> Want:
     why = "the grid is down" if tier.below is None else f"the grid is down and the battery fell below {tier.below:g} %"
-    value = HostPower(False) if of.aspect is Aspect.HOST_POWER else Switch(False)
+    value = _shed(of)
     return Want(part=part, aspect=of.aspect, value=value, rule=tier.name, episode=state.episode, order=order, why=why)
+
+
+def _shed(of: PartPolicy) -> Value:
+    """How a part is taken."""
+    match of.aspect:
+        case Aspect.HOST_POWER:
+            return HostPower(False)
+        case Aspect.LEVEL:
+            return Level(of.shed_to)
+        case _:
+            return Switch(False)
 
 
 def candidates(policy: Policy) -> tuple[str, ...]:

@@ -15,11 +15,13 @@ from pimgr.policy.model import (
     Policy,
     Reason,
     State,
+    Switch,
     Tier,
 )
 from pimgr.policy.outage import Want
 from pimgr.policy.phases import Move
-from pimgr.policy.turn import Turn, fits, value_of, word
+from pimgr.policy.turn import Turn
+from pimgr.policy.values import enough, value_of, word
 from pimgr.units import Percent
 
 GRID_LOST_S = 60.0
@@ -61,7 +63,7 @@ def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | No
 def _is_so(turn: Turn, want: Want) -> bool:
     """Whether a part is as wanted without our doing."""
     reading = turn.view(want.part).reading
-    return reading is not None and fits(value_of(reading), want.value)
+    return reading is not None and enough(value_of(reading), want.value)
 
 
 def _phrase(move: Move) -> str:
@@ -99,7 +101,8 @@ def tiers(turn: Turn, old: State, new: State, charge: Percent | None) -> None:
 def stuck(turn: Turn, claim: Claim) -> None:
     """Mail that a part can't be taken: the battery pays for it."""
     name, wanted = turn.names([claim.part]), word(claim.wanted)
-    verb = "is not" if isinstance(claim.wanted, HostPower) else "can't be turned"
+    verb = "is not" if isinstance(claim.wanted, HostPower) else "can't be brought to be"
+    verb = "can't be turned" if isinstance(claim.wanted, Switch) else verb
     trouble = f"The trouble: {claim.progress.problem}."
     lines = [f"The outage goes on, and {name} {verb} {wanted} yet.", trouble, "pimgr goes on trying."]
     turn.mail(f"{claim.episode}-stuck-{claim.id}", Severity.WARNING, f"{name} {verb} {wanted}", lines)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import assert_never
 
-from pimgr.api import HostReading, Instant, LevelReading, LoadReading, Now, Severity
+from pimgr.api import Instant, Now, Severity
 from pimgr.policy.model import (
     Action,
     Aspect,
     Event,
-    HostPower,
     Inputs,
-    Level,
     Notice,
     Outcome,
     PartPolicy,
@@ -22,14 +19,12 @@ from pimgr.policy.model import (
     Policy,
     Reason,
     State,
-    Switch,
     Value,
 )
+from pimgr.policy.values import aspect_of
 
 NOTHING = PartView()
 Key = tuple[str, Aspect]
-LEVEL_STEP = 0.5
-"""Levels are the same within it: chargers count in whole amperes, or measure what they let through."""
 CLOCK_SLACK_S = 1.0
 """A reading may be dated this much after the tick that first sees it."""
 
@@ -128,56 +123,3 @@ class Turn:
         if left > 0:
             self.wake_in(left)
         return left <= 0
-
-
-def aspect_of(value: Value) -> Aspect:
-    match value:
-        case Switch():
-            return Aspect.SWITCH
-        case HostPower():
-            return Aspect.HOST_POWER
-        case Level():
-            return Aspect.LEVEL
-    assert_never(value)
-
-
-def value_of(reading: PartReading) -> Value:
-    """What a reading says of its part."""
-    match reading:
-        case LoadReading(on=on):
-            return Switch(on)
-        case HostReading(up=up, boot_id=boot):
-            return HostPower(up, boot)
-        case LevelReading(level=level):
-            return Level(level)
-    assert_never(reading)
-
-
-def fits(value: Value, wanted: Value) -> bool:
-    """Whether a part is as wanted; which boot a host is in doesn't matter, nor what a charger rounds to."""
-    match value, wanted:
-        case HostPower(), HostPower():
-            return value.up == wanted.up
-        case Level(), Level():
-            return abs(value.level - wanted.level) <= LEVEL_STEP
-        case _:
-            return value == wanted
-
-
-def enough(value: Value, wanted: Value) -> bool:
-    """Whether a part need not be taken: it is as wanted, or draws even less."""
-    if isinstance(value, Level) and isinstance(wanted, Level):
-        return value.level <= wanted.level + LEVEL_STEP
-    return fits(value, wanted)
-
-
-def word(value: Value) -> str:
-    """As a home owner says it."""
-    match value:
-        case Switch(on=on):
-            return "on" if on else "off"
-        case HostPower(up=up):
-            return "up" if up else "shut down"
-        case Level(level=level):
-            return f"at {level:g}"
-    assert_never(value)

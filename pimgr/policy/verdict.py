@@ -9,9 +9,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import assert_never
 
-from pimgr.api import HostReading
-from pimgr.policy.model import Claim, ClaimStatus, HostPower, PartReading, Value
-from pimgr.policy.turn import Turn, fits, measured_after, value_of
+from pimgr.api import HostReading, replace
+from pimgr.policy.model import Aspect, Claim, ClaimStatus, HostPower, PartReading, Value
+from pimgr.policy.turn import Turn, measured_after
+from pimgr.policy.values import enough, fits, value_of
 
 DEFAULT_FRESH_S = 60.0
 SHUTDOWN_S = 150.0
@@ -50,7 +51,8 @@ def in_flight(turn: Turn, claim: Claim, goal: Value) -> Verdict:
         return Verdict.BLIND
     if restarted(reading, claim) and claim.status is ClaimStatus.TAKING:
         return Verdict.OURS if woken_by_us(turn, claim) else Verdict.PERSON
-    return Verdict.SEEN if fits(value_of(reading), goal) else Verdict.NOT_YET
+    reached = enough if claim.status is ClaimStatus.TAKING else fits
+    return Verdict.SEEN if reached(value_of(reading), goal) else Verdict.NOT_YET
 
 
 def left_alone(turn: Turn, claim: Claim) -> Verdict:
@@ -73,6 +75,14 @@ def _host_is_up_again(turn: Turn, claim: Claim, reading: HostReading) -> Verdict
         return Verdict.OURS if woken_by_us(turn, claim) else Verdict.PERSON
     known = isinstance(claim.before, HostPower) and claim.before.boot_id is not None
     return Verdict.GAP if known else Verdict.PERSON
+
+
+def settled(turn: Turn, claim: Claim) -> Claim:
+    """As it was taken. A charger that can't go as low as it was asked may have gone lower: a person is told by that."""
+    reading = fresh_reading(turn, claim)
+    if claim.aspect is not Aspect.LEVEL or reading is None or fits(value_of(reading), claim.wanted):
+        return claim
+    return replace(claim, wanted=value_of(reading))
 
 
 def restarted(reading: PartReading, claim: Claim) -> bool:

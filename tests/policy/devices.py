@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pimgr.api import HostReading, Instant, LoadReading
-from pimgr.policy.model import HostPower, Switch, Value
+from pimgr.api import HostReading, Instant, LevelReading, LoadReading
+from pimgr.policy.model import HostPower, Level, Switch, Value
 
+FLOOR_A = 6.0
+"""What an outage leaves to the charger."""
 PIMGR, PERSON, NATURE = "pimgr", "person", "nature"
 
 
@@ -17,6 +19,7 @@ class Change:
     t: float
     on: bool
     by: str
+    level: float = 0.0
 
 
 @dataclass(kw_only=True)
@@ -58,6 +61,28 @@ class Plug(Device):
             return "Unreachable"
         assert isinstance(value, Switch), f"{self.name} was asked {value}"
         self.become(t, value.on, PIMGR)
+        return ""
+
+
+@dataclass(kw_only=True)
+class Charger(Device):
+    """A graded load. It is `on` while there is anything to take of it; a hand may set it to any level."""
+
+    level: float = 16.0
+
+    def set(self, t: float, level: float, by: str) -> None:
+        if level != self.level:
+            self.level, self.on = level, level > FLOOR_A + 0.5
+            self.changes.append(Change(t, self.on, by, level))
+
+    def reading(self, at: Instant) -> LevelReading | None:
+        return LevelReading(at=at, source=self.name, level=self.level) if self.reachable else None
+
+    def obey(self, t: float, value: Value) -> str:
+        if not self.reachable:
+            return "Unreachable"
+        assert isinstance(value, Level), f"{self.name} was asked {value}"
+        self.set(t, value.level, PIMGR)
         return ""
 
 

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from pimgr.policy.model import Forget, Phase, Policy, StandingTarget, Switch, Tier, Timing
 from pimgr.units import Percent
-from tests.policy.devices import PIMGR, Device, Host, Plug
+from tests.policy.devices import PIMGR, Charger, Device, Host, Plug
 from tests.policy.watches import all_watches
-from tests.policy.world import GATEWAY, World, host, switch
+from tests.policy.world import GATEWAY, World, charger, host, switch
 
 PLUGS = ("pump", "heater", "desk", "lamp", "fridge")
-PARTS = (*PLUGS, "nas")
+CARS = ("car", "van")
+PARTS = (*PLUGS, *CARS, "nas")
 Event = tuple[str, tuple[object, ...]]
 
 WAITS = st.sampled_from([0.0, 0.3, 1.0, 2.5, 4.0, 7.0, 12.0, 20.0, 35.0, 70.0])
@@ -22,10 +23,11 @@ MOMENTS = st.sampled_from(["before", "committed", "half", "sent"])
 
 policies = st.builds(
     lambda confirm, settle, stagger, enforce, kept: Policy(
-        parts={**{p: switch() for p in PLUGS}, "pump": switch(enforce=enforce), "nas": host()},
+        parts={**{p: switch() for p in PLUGS}, "pump": switch(enforce=enforce), "nas": host()}
+        | {"car": charger(enforce=enforce), "van": charger()},
         tiers=(
-            Tier(name="at once", loads=("pump", "nas", "lamp", "fridge")),
-            Tier(name="low", below=Percent(50.0), restore_above=Percent(60.0), loads=("heater", "desk")),
+            Tier(name="at once", loads=("pump", "nas", "car", "lamp", "fridge")),
+            Tier(name="low", below=Percent(50.0), restore_above=Percent(60.0), loads=("heater", "van", "desk")),
         ),
         never_shed=("fridge",),
         keeps=(StandingTarget("lamp", Switch(kept)),),
@@ -52,6 +54,7 @@ events = st.one_of(
     _event("reach", st.sampled_from(PARTS), st.booleans()),
     _event("fate", st.sampled_from(PARTS), FATES),
     _event("press", st.sampled_from(PARTS), st.booleans()),
+    _event("dial", st.sampled_from(CARS), st.sampled_from([0.0, 6.0, 10.0, 16.0])),
     _event("cycle", st.sampled_from(PLUGS)),
     _event("crash", st.sampled_from([0.5, 3.0, 40.0])),
     _event("crash at", MOMENTS, st.sampled_from([0.5, 3.0, 40.0])),
@@ -71,7 +74,8 @@ histories = st.tuples(beginnings, st.lists(st.tuples(events, WAITS), max_size=25
 def build(policy: Policy, on: frozenset[str], shutdown_s: float) -> World:
     devices: tuple[Device, ...] = tuple(Plug(name=p, on=p in on) for p in PLUGS)
     nas = Host(name="nas", on="nas" in on, shutdown_s=shutdown_s)
-    return World(policy, (*devices, nas), all_watches())
+    cars = tuple(Charger(name=c, on=c in on, level=16.0 if c in on else 4.0) for c in CARS)
+    return World(policy, (*devices, *cars, nas), all_watches())
 
 
 def befall(world: World, event: Event) -> object:
@@ -86,6 +90,7 @@ def befall(world: World, event: Event) -> object:
         "reach": lambda part, well: setattr(world.devices[part], "reachable", well),
         "fate": lambda part, how: setattr(world.devices[part], "fate", how),
         "press": world.press,
+        "dial": world.dial,
         "cycle": world.power_cycle,
         "crash": world.crash,
         "crash at": lambda when, down_s: world.__dict__.update(crash_when=when, down_s=down_s),

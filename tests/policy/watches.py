@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import msgspec
 
-from pimgr.api import Grid, HostReading, Now
+from pimgr.api import Grid, Now
 from pimgr.policy.decide import decide, worth_keeping
-from pimgr.policy.model import Claim, ClaimStatus, Decision, HostPower, Inputs, Phase, State, Switch
-from tests.policy.devices import PERSON, Plug
+from pimgr.policy.model import Claim, ClaimStatus, Decision, HostPower, Inputs, Level, Phase, State, Switch, Value
+from pimgr.policy.values import LEVEL_STEP, value_of
+from tests.policy.devices import FLOOR_A, PERSON, Charger, Plug
 from tests.policy.world import Watch, World
 
 encode = msgspec.msgpack.encode
@@ -41,6 +44,8 @@ def gives_back_only_what_it_took(world: World, before: State, inputs: Inputs, no
         if _is_on(action.value) and action.part not in kept_on:
             assert action.part in claims, f"{action.part} was never taken"
             assert _is_on(claims[action.part].before)
+            if isinstance(action.value, Level):
+                assert action.value == claims[action.part].before, "a level goes back to what it was"
     known = {c.id for c in before.claims}
     for claim in decision.state.claims:
         if claim.id not in known and claim.before_at.boot == now.boot:
@@ -99,10 +104,16 @@ class PersonsAreNotFought:
             return False
         acknowledged, read = claim.since.mono_s + world.boot_t, view.reading.at.mono_s + world.boot_t
         enforced = world.policy.parts[claim.part].enforce
-        if enforced or not isinstance(device, Plug) or not acknowledged < read or device.gap_at >= acknowledged:
+        if enforced or not isinstance(device, Plug | Charger):
+            return False
+        if not acknowledged < read or device.gap_at >= acknowledged:
             return False
         touched = [c for c in device.changes if acknowledged < c.t <= read]
-        return bool(touched) and touched[-1].on and all(c.by == PERSON for c in touched)
+        if not touched or any(c.by != PERSON for c in touched):
+            return False
+        if isinstance(claim.wanted, Level):
+            return abs(touched[-1].level - claim.wanted.level) > LEVEL_STEP
+        return touched[-1].on
 
 
 class EstimatesOnlyFall:
@@ -169,12 +180,20 @@ def _reads_down(claim: Claim, inputs: Inputs, now: Now) -> bool:
     if view is None or view.reading is None or view.reading.at.boot != now.boot or claim.since.boot != now.boot:
         return False
     reading = view.reading
-    on = reading.up if isinstance(reading, HostReading) else reading.on
+    on = _is_on(value_of(reading))
     return not on and reading.at.mono_s > claim.since.mono_s and now.mono_s - reading.at.mono_s <= 60.0
 
 
-def _is_on(value: Switch | HostPower) -> bool:
-    return value.on if isinstance(value, Switch) else value.up
+def _is_on(value: Value) -> bool:
+    """Whether it is more than what an outage leaves to a part."""
+    match value:
+        case Switch(on=on):
+            return on
+        case HostPower(up=up):
+            return up
+        case Level(level=level):
+            return level > FLOOR_A + LEVEL_STEP
+    assert_never(value)
 
 
 def _is_wanted(claim: Claim, state: State, world: World) -> bool:

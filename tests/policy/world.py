@@ -29,11 +29,11 @@ from pimgr.policy.model import (
     Policy,
     State,
 )
-from tests.policy.devices import NATURE, PERSON, Device, Host, Plug
+from tests.policy.devices import FLOOR_A, NATURE, PERSON, Charger, Device, Host, Plug
 
 EPOCH = 1_800_000_000.0
 GATEWAY = "gateway"
-POLL_S = {Aspect.SWITCH: 30.0, Aspect.HOST_POWER: 60.0}
+POLL_S = {Aspect.SWITCH: 30.0, Aspect.LEVEL: 30.0, Aspect.HOST_POWER: 60.0}
 Watch = Callable[["World", State, Inputs, Now, Decision], None]
 
 
@@ -53,6 +53,12 @@ def switch(enforce: bool = False) -> PartPolicy:
 
 def host() -> PartPolicy:
     return PartPolicy(aspect=Aspect.HOST_POWER, origin=Origin("hosts", "scripted.host", {}), fresh_s=120.0)
+
+
+def charger(enforce: bool = False) -> PartPolicy:
+    return PartPolicy(
+        aspect=Aspect.LEVEL, origin=Origin("car", "scripted.charger", {}), enforce=enforce, shed_to=FLOOR_A
+    )
 
 
 class World:
@@ -276,8 +282,16 @@ class World:
         device = self.devices[part]
         if isinstance(device, Host):
             (device.start if on else device.stop)(self.t, PERSON)
+        elif isinstance(device, Charger):
+            device.set(self.t, 16.0 if on else 0.0, PERSON)
         else:
             device.become(self.t, on, PERSON)
+
+    def dial(self, part: str, level: float) -> None:
+        """A person's hand on a level."""
+        device = self.devices[part]
+        assert isinstance(device, Charger)
+        device.set(self.t, level, PERSON)
 
     def power_cycle(self, part: str) -> None:
         """The device itself restarts, seen as a gap: plugs come back on, hosts in a new boot if they were up."""

@@ -8,7 +8,8 @@ import pytest
 
 from pimgr.api import HostReading, LoadReading
 from pimgr.dispatch import Dispatcher, Fence
-from pimgr.policy.model import Action, Aspect, HostPower, Outcome, Switch, Value
+from pimgr.policy.model import Action, HostPower, Level, Outcome, Switch, Value
+from pimgr.policy.values import aspect_of
 from pimgr.testing import Fault, run_virtual
 from tests.shell.rig import Shell
 
@@ -29,8 +30,7 @@ class Sender:
 
     def send(self, part: str, value: Value) -> int:
         self._ids += 1
-        aspect = Aspect.SWITCH if isinstance(value, Switch) else Aspect.HOST_POWER
-        self.dispatcher.send((Action(id=self._ids, part=part, aspect=aspect, value=value, why="a test"),))
+        self.dispatcher.send((Action(id=self._ids, part=part, aspect=aspect_of(value), value=value, why="a test"),))
         return self._ids
 
     async def outcome(self, action: int) -> Outcome:
@@ -49,6 +49,7 @@ class Sender:
         ("nas", HostPower(False, "boot-1"), "shut down"),
         ("nas", HostPower(False), "shut down"),
         ("nas", HostPower(True, "boot-1"), "wake"),
+        ("car", Level(6.0), "level 6.0"),
     ],
 )
 def test_an_action_becomes_one_request_to_its_part_and_one_outcome(part: str, value: Value, wish: str) -> None:
@@ -56,6 +57,7 @@ def test_an_action_becomes_one_request_to_its_part_and_one_outcome(part: str, va
         async with Shell() as shell:
             shell.add("strip", "load", outlets=2)
             shell.add("nas", "host")
+            shell.add("car", "charger")
             sender = Sender(shell)
             await shell.settle()
             outcome = await sender.outcome(sender.send(part, value))
@@ -163,12 +165,14 @@ def test_behind_the_fence_nothing_is_touched_and_everything_looks_as_if_it_had_w
             shell.add("pump", "load")
             shell.add("fan", "load")
             shell.add("nas", "host")
+            shell.add("car", "charger")
             sender = Sender(shell, closed=True)
             await shell.settle()
             for part, value in (
                 ("pump", Switch(False)),
                 ("nas", HostPower(False, "boot-1")),
                 ("elsewhere", Switch(False)),
+                ("car", Level(6.0)),
             ):
                 outcome = await sender.outcome(sender.send(part, value))
                 assert outcome.error == ""
@@ -178,6 +182,7 @@ def test_behind_the_fence_nothing_is_touched_and_everything_looks_as_if_it_had_w
             pump, fan, nas = (sender.view(part) for part in ("pump", "fan", "nas"))
             assert isinstance(pump, LoadReading)
             assert pump.on is False
+            assert sender.view("car").level == 6.0
             assert fan.on is True, "only what was asked for looks changed"
             assert isinstance(nas, HostReading)
             assert (nas.up, nas.boot_id) == (False, None)

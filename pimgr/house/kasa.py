@@ -263,7 +263,7 @@ async def _serve(spec: KasaSpec, house: House) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         gate = await stack.enter_async_context(house.listening(spec.id, spec.port, plug.serve))
         if spec.discovery:
-            await stack.enter_async_context(answering_who_is_there(gate, lambda probe: plug.found(probe)))
+            await stack.enter_async_context(answering_who_is_there(gate, plug))
         yield
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import md5
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from zlib import crc32
 
 import msgspec
@@ -60,11 +60,17 @@ def probe_answer(probe: bytes, device_id: str, mac: str, model: str, login: int 
     return tdp_frame(msgspec.json.encode({"error_code": 0, "result": result}))
 
 
+class Findable(Protocol):
+    """What says who it is."""
+
+    def found(self, probe: bytes) -> bytes | None: ...
+
+
 class _Ear(asyncio.DatagramProtocol):
     """Answers datagrams while the device has power."""
 
-    def __init__(self, gate: Gate, answer: Callable[[bytes], bytes | None]) -> None:
-        self._gate, self._answer = gate, answer
+    def __init__(self, gate: Gate, device: Findable) -> None:
+        self._gate, self._device = gate, device
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -72,19 +78,19 @@ class _Ear(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         if self._transport and self._gate.fault in (Fault.NONE, Fault.REFUSING):
-            said = self._answer(data)
+            said = self._device.found(data)
             if said is not None:
                 self._transport.sendto(said, addr)
 
 
 @asynccontextmanager
-async def answering_who_is_there(gate: Gate, answer: Callable[[bytes], bytes | None]) -> AsyncIterator[None]:
+async def answering_who_is_there(gate: Gate, device: Findable) -> AsyncIterator[None]:
     """Answer datagrams to the gate's port number, by its own address and by the loopback's broadcast address."""
     loop = asyncio.get_running_loop()
     ears: list[asyncio.DatagramTransport] = []
     try:
         for address in (LOOPBACK, BROADCAST):
-            made, _ = await loop.create_datagram_endpoint(lambda: _Ear(gate, answer), local_addr=(address, gate.port))
+            made, _ = await loop.create_datagram_endpoint(lambda: _Ear(gate, device), local_addr=(address, gate.port))
             ears.append(made)
         yield
     finally:

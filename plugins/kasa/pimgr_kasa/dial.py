@@ -72,12 +72,13 @@ class Dialler:
 
     async def _at(self, address: str, wanted: Wanted, within_s: float) -> Greeting:
         """The device at one address."""
+        ends_s = asyncio.get_running_loop().time() + within_s
         try:
             async with asyncio.timeout(within_s):
                 host = await numeric_address(self._context, address)
         except Exception as error:
             raise as_device_error(wanted, error) from None
-        greeting = await self._greeted(host, wanted, within_s)
+        greeting = await self._greeted(host, wanted, ends_s)
         found = identity_of(greeting.info)
         try:
             self.whereabouts.check(found, wanted, address)
@@ -89,9 +90,8 @@ class Dialler:
 
     # ---------------------------------------------------------------------------------------------- in what protocol
 
-    async def _greeted(self, host: str, wanted: Wanted, within_s: float) -> Greeting:
+    async def _greeted(self, host: str, wanted: Wanted, ends_s: float) -> Greeting:
         ways, failures = self._ways(), list[DeviceError]()
-        ends_s = asyncio.get_running_loop().time() + within_s
         for number, way in enumerate(ways, 1):
             left_s = max(0.0, ends_s - asyncio.get_running_loop().time())
             try:

@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 from kasa.json import loads
 from kasa.transports.xortransport import XorEncryption
 
-_MOST_BYTES = 16 * 1024
 _MOST_SIGHTINGS = 256
 _PROBE = bytes.fromhex("020000010000000000000000463cb5d3")
 _HEAD_BYTES = 16
@@ -61,7 +60,7 @@ class Searcher(asyncio.DatagramProtocol):
         self._seen: set[Sighting] = set()
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        sighting = _read(data[:_MOST_BYTES], str(addr[0]))
+        sighting = _read(data, str(addr[0]))
         if sighting is not None and sighting not in self._seen and len(self._seen) < _MOST_SIGHTINGS:
             self._seen.add(sighting)
             self.sightings.put_nowait(sighting)

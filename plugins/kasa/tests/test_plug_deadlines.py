@@ -89,6 +89,21 @@ def test_a_silent_plug_is_asked_once_and_not_for_long(fault: Fault) -> None:
     asyncio.run(main())
 
 
+def test_outlets_of_a_silent_strip_that_are_asked_at_once_are_all_told_in_time() -> None:
+    async def main() -> None:
+        async with House.from_toml(HOUSE) as house, outlet(house, "1") as (first, context):
+            await first.read_load()
+            house.fault("strip", Fault.SILENT)
+            began = time.monotonic()
+            calls = [Outlet(first._plug, key).read_load() for key in ("1", "2", "3")]
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+            assert [type(answer) for answer in answers] == [Unreachable] * 3
+            assert time.monotonic() - began < 0.8
+            context.close()
+
+    asyncio.run(main())
+
+
 def test_what_a_slow_plug_told_is_dated_when_it_was_asked() -> None:
     async def main() -> None:
         async with House.from_toml(HOUSE) as house, outlet(house) as (plug, context):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -253,6 +255,26 @@ def test_a_silent_device_is_searched_for_within_the_deadline(monkeypatch: pytest
             await failure(at.read(), Unreachable)
             assert time.monotonic() - began < 1.3
             assert at.store.get("searched") is not None
+
+    asyncio.run(main())
+
+
+def test_a_name_that_no_server_answers_for_leaves_time_to_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def look_up(*_: Any, **__: Any) -> Any:
+        over.wait(20.0)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    async def main() -> None:
+        async with home(monkeypatch) as at:
+            await at.read()
+            monkeypatch.setattr(search, "EVERYBODY", broadcast_for(HERE))
+            monkeypatch.setattr(socket, "getaddrinfo", look_up)
+            try:
+                assert await at.read(address="plug.example.org")
+            finally:
+                over.set()
 
     asyncio.run(main())
 

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pimgr.cli import places, plugin, say
+from pimgr.cli import places, plugin, plugin_try, say
 from pimgr.cli.exits import Exit
 from pimgr.text import safe, safe_lines
 
@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(plugin.app, name="plugin")
+app.add_typer(plugin_try.app, name="device")
 app.command("plugin-list", hidden=True)(plugin.plugin_list)
 
 Config = Annotated[Path, typer.Option("--config", help="The config file.")]

@@ -33,7 +33,7 @@ kind = "gateway"
 password = 'S3cr3t "of/the" höuse+'
 """
 LEAKY = """
-import base64, logging, urllib.parse
+import base64, logging, os, urllib.parse
 from contextlib import asynccontextmanager
 from pimgr.api import *
 from pimgr.api import hookimpl
@@ -60,7 +60,7 @@ class Leaky:
         return LoadReading(at=self.context.now(), source=self.secret, on=True)
 
     async def switch(self, on):
-        if not on:
+        if "FAILS" in os.environ:
             raise RuntimeError("can't log in with " + self.secret)
 
     async def check(self):
@@ -192,7 +192,7 @@ def test_a_plugin_that_logs_its_password_in_every_form_is_not_quoted(tmp_path: P
     raw = PASSWORD.encode()
     forms = [PASSWORD, raw.hex(), base64.b64encode(raw).decode().rstrip("="), "S3cr3t%20", "S3cr3t+%22", "S3cr3t"]
     for words in (("--logs",), ("--json",), ("--json", "--off", "--yes"), ("--logs", "--off", "--yes")):
-        _, out, err = asyncio.run(device_try(tmp_path, "plug", *words, **leaky))
+        _, out, err = asyncio.run(device_try(tmp_path, "plug", *words, FAILS="1", **leaky))
         assert "leaky.vendor: logging in with ***" in out
         for secret in (*forms, "made-by-the-device", "also-made", "kept-by-the-plugin"):
             assert secret not in out + err, (words, secret)
@@ -260,6 +260,8 @@ def test_a_device_that_obeys_in_words_only_is_found_out(tmp_path: Path, leaky: d
     status, out, _ = asyncio.run(device_try(tmp_path, "plug", "--off", "--yes", **leaky))
     assert status == Exit.NO
     assert out.endswith("It was asked for off, and isn't.\n")
+    status, out, _ = asyncio.run(device_try(tmp_path, "plug", "--off", "--yes", FAILS="1", **leaky))
+    assert status == Exit.NO
     assert "its plugin failed (RuntimeError: can't log in with ***)" in out
 
 

@@ -59,8 +59,8 @@ class Portal:
 
     `password`: of the account. `html`: questions are answered by a page with status 200. `redirects`: who isn't
     logged in is sent to the login page instead of 401. `deaf`: changes are accepted and not made. `rejects`: they are
-    refused. `swapped`: it answers for another thermostat. `says`: these bytes as JSON to each question, None for the
-    truth.
+    refused. `swapped`: it answers for another thermostat. `denied`: thermostats that are answered 401 all the same.
+    `says`: these bytes as JSON to each question, None for the truth.
     """
 
     def __init__(self, spec: HoneywellSpec, house: House) -> None:
@@ -68,12 +68,14 @@ class Portal:
         self.password = spec.password
         self.html = self.redirects = self.deaf = self.rejects = self.swapped = False
         self.says: bytes | None = None
+        self.denied: set[int] = set()
         zone: tzinfo = UTC if spec.zone == "UTC" else ZoneInfo(spec.zone)
         self.stats = {each.id: Stat(each, zone) for each in spec.thermostats}
         self._house = house
         self._ahead_s = spec.now - time.time() if spec.now else 0.0
         self._sessions: dict[str, float] = {}
         self._tries: list[float] = []
+        self._locked_until = 0.0
 
     # ------------------------------------------------------------------------------------------------------ controls
 
@@ -97,9 +99,11 @@ class Portal:
     @property
     def locked(self) -> bool:
         """Whether the account is locked now."""
-        now, limit = self.now(), self.spec.logins
-        self._tries = [tried for tried in self._tries if now - tried < self.spec.lock_s]
-        return bool(limit) and len(self._tries) > limit
+        return self.now() < self._locked_until
+
+    def lock(self) -> None:
+        """Lock the account, as too many logins would."""
+        self._locked_until = self.now() + self.spec.lock_s
 
     # ------------------------------------------------------------------------------------------------------- serving
 
@@ -143,6 +147,8 @@ class Portal:
         stat = self.stats.get(int(number)) if number.isdigit() else None
         if stem != "/portal/Device/CheckDataSession" or stat is None:
             return _page(404, "The resource cannot be found.")
+        if stat.spec.id in self.denied:
+            return json_answer(401, None)
         shown = stat.shown(self.now())
         if self.swapped:
             shown["latestData"]["uiData"]["DeviceID"] += 1
@@ -169,8 +175,10 @@ class Portal:
     # --------------------------------------------------------------------------------------------------------- login
 
     def _login(self, body: bytes) -> Answer:
-        self._tries.append(self.now())
-        if self.locked:
+        now = self.now()
+        self._tries = [*(tried for tried in self._tries if now - tried < self.spec.lock_s), now]
+        if self.locked or 0 < self.spec.logins < len(self._tries):
+            self.lock()
             self._note("login", "locked", "")
             return _page(200, _LOCKED)
         form = {name: values[0] for name, values in parse_qs(body.decode("latin-1")).items()}

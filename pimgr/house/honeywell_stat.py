@@ -1,8 +1,8 @@
 """A thermostat as the Total Connect Comfort portal shows it, and what it does with what the portal sends it.
 
-Field names and their meaning: the fields that AIOSomecomfort 0.0.39 reads (its `device.py`), and two replies of real
-thermostats that their owners published (bradgoodman.com/thermostat, an F thermostat in auto mode; a homie bridge on
-somecomfort, one that heats). The ends of holds are quarter hours of the local day, 0 to 95.
+Field names and their meaning: the fields that AIOSomecomfort 0.0.39 reads (its `device.py`), and a reply of a real
+thermostat that its owner published (bradgoodman.com/thermostat). The ends of holds are quarter hours of the local
+day, 0 to 95.
 """
 
 from __future__ import annotations

@@ -97,19 +97,13 @@ def _points(wanted: Hold, state: State, asked: Asked) -> tuple[float, float]:
 
 
 def _within(celsius: float, which: str, state: State, asked: Asked) -> float:
-    """A set point at the thermostat's step. Only what the rounding put beyond a limit is put back onto it."""
+    """A set point at the thermostat's step. What the rounding put beyond a limit is put back onto it, and no more."""
     side: Side = state.heat if which == "heat" else state.cool
-    point = state.own(celsius)
-    if not side.low - state.step < point < side.high + state.step or not _near(celsius, side, state):
+    exact, half = state.own(celsius), state.step / 2
+    if not side.low - half <= exact <= side.high + half:  # nor is NaN
         fact = f"its limits for {which} are {side.low:g} to {side.high:g} {state.unit}"
-        raise Unsupported(asked.part, f"{which} at {point:g} {state.unit}", fact, "set the policy within them")
-    return min(max(point, side.low), side.high)
-
-
-def _near(celsius: float, side: Side, state: State) -> bool:
-    """Whether the exact wish is within the limits, or at most half a step beyond."""
-    exact, half = (celsius * 1.8 + 32.0 if state.fahrenheit else celsius), state.step / 2
-    return side.low - half <= exact <= side.high + half
+        raise Unsupported(asked.part, f"{which} at {exact:.1f} {state.unit}", fact, "set the policy within them")
+    return min(max(round(exact / state.step) * state.step, side.low), side.high)
 
 
 # --------------------------------------------------------------------------------------------------------------- time

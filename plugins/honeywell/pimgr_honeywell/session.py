@@ -17,7 +17,7 @@ import aiohttp
 from aiosomecomfort import AIOSomeComfort
 from aiosomecomfort.exceptions import AuthError, UnexpectedResponse
 
-from pimgr.api import Context, DeviceError, Finding, Garbled, Instant, Refused, Severity, Unreachable
+from pimgr.api import Context, DeviceError, Finding, Garbled, Instant, Refused, Severity
 from pimgr_honeywell import AccountConfig
 from pimgr_honeywell.errors import (
     LOCKED_CURE,
@@ -63,13 +63,15 @@ class Session:
         self._odd = 0
         self._barred: dict[str, Instant] = {}
         """Parts that a fresh login was refused for, and when."""
+        self._refused = ("", "")
+        """A mark, and the password that it stands for: telling costs a tenth of a second, on a small box."""
 
     async def ask(self, part: str, wish: str, question: Question[T]) -> T:
         """The answer to `question`, within our share of the deadline. Raises the four errors only."""
         deadline_s = self._context.deadlines.cloud_s * _PATIENCE
         wanted = Wanted(part, wish, urlsplit(self._config.base_url).hostname or "", deadline_s)
         try:
-            async with asyncio.timeout(deadline_s):
+            async with asyncio.timeout(deadline_s), self._turn:  # in turn: a new login closes what others wait on
                 return await self._ask(wanted, question)
         except Exception as error:  # the library's hierarchy leaks: TimeoutError, KeyError, aiohttp's, json's
             await self._heed(error)
@@ -87,24 +89,22 @@ class Session:
         rest = await self._pauses.current("rest")
         if rest is not None:
             raise rest.error(wanted.part, wanted.wish)
-        client = await self._logged_in(wanted)
+        client = self._client or await self._log_in(wanted)
         try:
             answer = await question(client)
         except Exception as error:
             if not session_gone(error):
                 raise
-            answer = await self._ask_again(wanted, question, client)
+            answer = await self._ask_again(wanted, question)
         self._odd = 0
         return answer
 
-    async def _ask_again(self, wanted: Wanted, question: Question[T], before: AIOSomeComfort) -> T:
+    async def _ask_again(self, wanted: Wanted, question: Question[T]) -> T:
         """Once more, with a new session. What a new one may not ask either costs no further login for an hour."""
         barred = self._barred.get(wanted.part)
         if barred is not None and self._context.now().since(barred) < REFUSED_S:
             raise _not_ours(wanted)
-        if self._client is before:
-            await self.close()
-        client = await self._logged_in(wanted)
+        client = await self._log_in(wanted)  # until one may be tried, the others go on with what they have
         try:
             answer = await question(client)
         except Exception as error:
@@ -134,15 +134,7 @@ class Session:
 
     # --------------------------------------------------------------------------------------------------- logging in
 
-    async def _logged_in(self, wanted: Wanted) -> AIOSomeComfort:
-        async with self._turn:
-            if self._client is None:
-                await self._log_in(wanted)
-            if self._client is None:
-                raise Unreachable(wanted.part, wanted.wish, "the connection is closed", NET)
-            return self._client
-
-    async def _log_in(self, wanted: Wanted) -> None:
+    async def _log_in(self, wanted: Wanted) -> AIOSomeComfort:
         """One login. It is counted before it is tried, and not counted if no connection came about."""
         password = self._context.secret(self._config.password)
         await self._may_log_in(wanted, password)
@@ -163,6 +155,7 @@ class Session:
         await self._pauses.explain("login", just)
         for told in ("password", "locked"):
             self._context.tell(told, None)
+        return client
 
     async def _may_log_in(self, wanted: Wanted, password: str) -> None:
         """Raise what to say instead, if a login must wait."""
@@ -188,7 +181,11 @@ class Session:
             self._context.tell("password", Finding(severity=Severity.WARNING, text=text, cure=told.cure))
 
     async def _is_marked(self, mark: str, password: str) -> bool:
-        return secrets.compare_digest(await self._mark(password, mark.partition(":")[0]), mark)
+        if (mark, password) != self._refused:
+            if await self._mark(password, mark.partition(":")[0]) != mark:
+                return False
+            self._refused = (mark, password)
+        return True
 
     async def _mark(self, password: str, salt: str) -> str:
         """What tells this name and password from another, and tells nobody what they are."""

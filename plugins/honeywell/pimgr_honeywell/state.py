@@ -1,7 +1,7 @@
 """What the portal says of one thermostat, every value looked at before it is believed, in the thermostat's own unit.
 
-Source of the fields: AIOSomecomfort 0.0.39, `device.py`, and two replies of real thermostats that their owners
-published (see docs/plugins/honeywell.md).
+Source of the fields: AIOSomecomfort 0.0.39, `device.py`, and a reply of a real thermostat that its owner published
+(bradgoodman.com/thermostat).
 """
 
 from __future__ import annotations
@@ -81,9 +81,8 @@ class State:
         return Celsius((own - 32.0) / 1.8 if self.fahrenheit else own)
 
     def own(self, celsius: float) -> float:
-        """A temperature of the house, rounded to the step of this thermostat."""
-        value = celsius * 1.8 + 32.0 if self.fahrenheit else celsius
-        return round(value / self.step) * self.step
+        """A temperature of the house in this thermostat's unit, not yet rounded."""
+        return celsius * 1.8 + 32.0 if self.fahrenheit else celsius
 
 
 def state_of(part: str, wish: str, reply: Any, device: int) -> State | None:
@@ -105,7 +104,7 @@ def state_of(part: str, wish: str, reply: Any, device: int) -> State | None:
 def _state(ui: Mapping[str, Any], device: int) -> State:
     if ui.get("DeviceID") != device:
         raise BadField(f"DeviceID = {str(ui.get('DeviceID'))[:20]}, for another thermostat")
-    unit, position = ui.get("DisplayUnits"), ui.get("SystemSwitchPosition")
+    unit, position = ui.get("DisplayUnits", ui.get("DisplayedUnits")), ui.get("SystemSwitchPosition")
     if unit not in ("F", "C"):
         raise BadField(f"DisplayUnits = {str(unit)[:20]!r}")
     if type(position) is not int or position not in MODES:

@@ -73,6 +73,7 @@ class Host:
         """It sends everybody away for a while, as a server does that was asked too often."""
         self._house = house
         self._key = asyncssh.import_private_key(spec.host_key) if spec.host_key else _new_key()
+        self._former = self._key
         self._known = {asyncssh.import_public_key(text).public_data for text in spec.authorized_keys}
         times = MachineTimes(shutdown_s=spec.shutdown_s, boot_s=spec.boot_s)
         self.machine = house.world.add_host(spec.id, times, spec.watts, spec.outlet)
@@ -86,7 +87,11 @@ class Host:
 
     def new_identity(self) -> None:
         """Show another host key to every new connection."""
-        self._key = _new_key()
+        self._former, self._key = self._key, _new_key()
+
+    def former_identity(self) -> None:
+        """Show the host key again that was there before the last new one."""
+        self._key = self._former
 
     def authorize(self, public_key: str) -> None:
         """Let one more key in."""

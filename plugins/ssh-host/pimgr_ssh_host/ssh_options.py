@@ -61,7 +61,7 @@ def options(target: Target, folder: Path, connect_s: int, *, sha1_first: bool) -
     """
     kind = (target.host_key or " ").split(" ")[0]
     old = dict(allowed())
-    if sha1_first and "PubkeyAcceptedAlgorithms" in old:
+    if sha1_first:
         old["PubkeyAcceptedAlgorithms"] = old["PubkeyAcceptedAlgorithms"].replace("+", "", 1)
     chosen = {
         "StrictHostKeyChecking": "yes" if target.host_key else "accept-new",
@@ -70,16 +70,19 @@ def options(target: Target, folder: Path, connect_s: int, *, sha1_first: bool) -
         "IdentityFile": f'"{folder / "key"}"',
         "ConnectTimeout": str(connect_s),
     }
-    named = [*_ALWAYS, *(f"{name}={value}" for name, value in (old | chosen).items())]
+    named = [*_ALWAYS, *(f"{name}={value}" for name, value in (old | chosen).items() if value != "+")]
     return [*(part for option in named for part in ("-o", option)), "-p", str(target.port), "-l", target.user]
 
 
 @functools.cache
 def allowed() -> dict[str, str]:
     """Of what old servers know, what this `ssh` still has: one name too many would make it refuse to start."""
-    known_here = {}
-    for option, (query, names) in _OLD.items():
+    return {option: "+" + ",".join(_of_these(names, query)) for option, (query, names) in _OLD.items()}
+
+
+def _of_these(names: tuple[str, ...], query: str) -> list[str]:
+    try:
         told = subprocess.run(["ssh", "-Q", query], check=True, capture_output=True, text=True, timeout=_QUERY_S)
-        known = told.stdout.split()
-        known_here[option] = ",".join(name for name in names if name in known)
-    return {option: f"+{names}" for option, names in known_here.items() if names}
+    except (OSError, subprocess.SubprocessError):
+        return list(names)
+    return [name for name in names if name in told.stdout.split()]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,10 @@ DEADLINE_S = 1200.0
 """What one call of pip may take: a Pi may have to build, over a slow line."""
 _TOLD = 3
 """Lines of pip's own that are passed on when it fails."""
+
+
+_SETUPTOOLS = 77
+"""The oldest setuptools that knows licences as plugins write them (PEP 639)."""
 
 
 class NotInstalled(Exception):
@@ -135,4 +139,8 @@ def told(output: str) -> str:
 
 def _isolation() -> list[str]:
     """Build with the setuptools of this release where it has one: an isolated build would fetch another, unhashed."""
-    return ["--no-build-isolation"] if importlib.util.find_spec("setuptools") else []
+    try:
+        major = int(version("setuptools").partition(".")[0])
+    except (PackageNotFoundError, ValueError):
+        return []
+    return ["--no-build-isolation"] if major >= _SETUPTOOLS else []

@@ -200,10 +200,14 @@ class Switch:
 '''
 
 LOOPBACK = '''\
-"""The device's side, on this machine: enough of it to test against, and every way in which it can misbehave."""
+"""The device's side, on this machine: enough of it to test against, and every way in which it can misbehave.
+
+python tests/loopback.py        a device to play with, on port 7777, until Ctrl-C
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -269,6 +273,18 @@ async def vendor() -> AsyncIterator[Vendor]:
         yield Vendor(config=config, troubles=device.troubles())
     finally:
         await device.gate.close()
+
+
+async def play() -> None:
+    """One device, until it is stopped."""
+    device = Loopback()
+    await device.gate.open(7777, device.serve)
+    print(f"a device listens on {LOOPBACK}, port 7777; its password is {PASSWORD}", flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(play())
 '''
 
 TESTS = '''\
@@ -317,6 +333,7 @@ A plugin for pimgr. In pimgr's config:
 
     python -m pip install "pimgr[house]" pytest
     python -m pytest
+    python tests/loopback.py        # a device to play with
 
 Install it on the box: `sudo pimgr plugin add .` in this folder.
 """

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from pimgr.testing import FaultMatrixSuite, Subject, Trouble
+from pimgr.testing.cell import FOUR
 from pimgr.testing.matrix import TROUBLES
 from pimgr.testing.subject import FAULTS
 
@@ -38,7 +39,8 @@ def row(setting: str, subject: Subject) -> Row:
 def _cell(subject: Subject, trouble: Trouble) -> str:
     if trouble in subject.spared:
         return SPARED
-    return " or ".join(kind.__name__ for kind in subject.faults.get(trouble, FAULTS[trouble])) or WORKS
+    expected = subject.faults.get(trouble, FAULTS[trouble])
+    return " or ".join(kind.__name__ for kind in FOUR if kind in expected) or WORKS
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -67,10 +69,11 @@ def _reasons(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _setting(suite: type) -> str:
-    """`TestStrongPlugInTrouble` is "strong plug"."""
+    """`TestPlugWithCloudInTrouble` is "plug with cloud", `TestPlug31InTrouble` "plug 3.1"."""
     name = re.sub(r"^Test|(InTrouble|FaultMatrix|Matrix|Faults|Troubles?)$", "", suite.__name__)
     words = re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z][a-z]*\d*|\d+", name)
-    return " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in words) or "it"
+    plain = " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in words)
+    return re.sub(r"(?<=[a-z])(\d)(\d)\b", r" \1.\2", plain) or "it"
 
 
 # -------------------------------------------------------------------------------------------- as a pytest plugin

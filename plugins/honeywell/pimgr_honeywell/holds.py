@@ -113,15 +113,10 @@ def _next(quarter: int, asked: Asked) -> float:
     """When it is this quarter hour of the local day next, or was a moment ago; UTC in s."""
     now = asked.now.wall
     today = datetime.fromtimestamp(now, UTC).astimezone(asked.zone).date()
-    at = time(quarter // 4, quarter % 4 * 15)
-    days = (datetime.combine(today + timedelta(days=n), at) for n in (-1, 0, 1))
-    times = (_wall(day.replace(fold=fold), asked.zone) for day in days for fold in (0, 1))
+    days = (today + timedelta(days=n) for n in (-1, 0, 1))
+    both = [time(quarter // 4, quarter % 4 * 15, fold=fold) for fold in (0, 1)]  # the hour there is twice in autumn
+    times = (datetime.combine(day, each, asked.zone).timestamp() for day in days for each in both)
     return min(t for t in times if t > now - LATE_S)
-
-
-def _wall(local: datetime, zone: ZoneInfo | None) -> float:
-    """A local time without a zone of its own, as UTC in s."""
-    return (local if zone is None else local.replace(tzinfo=zone)).timestamp()
 
 
 def _quarter(until: Instant, state: State, asked: Asked) -> int:

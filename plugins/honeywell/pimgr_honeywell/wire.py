@@ -75,7 +75,7 @@ def http_session(base_url: str, context: Context) -> aiohttp.ClientSession:
     redirects = aiohttp.TraceConfig()
     redirects.on_request_redirect.append(_stays(URL(base_url).origin()))
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(resolver=_Resolver(context), limit=2),
+        connector=aiohttp.TCPConnector(resolver=_Resolver(context)),
         cookie_jar=aiohttp.CookieJar(unsafe=is_loopback(urlsplit(base_url).hostname or "")),
         response_class=_BoundedResponse,
         trace_configs=[redirects],

@@ -20,7 +20,7 @@ _DAY_S = 86_400.0
 _HOUR_S = 3_600.0
 _EPOCH_S = 1_700_000_000.0
 """A clock that says less was never set."""
-_MARGIN_S = 0.2
+_MARGIN = 1.05
 T = TypeVar("T")
 
 
@@ -116,7 +116,7 @@ class Away:
         cut = Cut(patience_s)
         end = asyncio.get_running_loop().call_later(patience_s, cut.now)
         try:
-            async with asyncio.timeout(patience_s + _MARGIN_S):
+            async with asyncio.timeout(patience_s * _MARGIN):
                 result = await self._context.call(act, cloud, cut)
         except TimeoutError:
             raise Failed(Unreachable, f"no answer in {patience_s:.1f} s", "check the house's internet") from None

@@ -32,6 +32,7 @@ class AtHome:
         self._config, self._context = config, context
         self._next = 0
         self._doubts = 0
+        self._device22 = False
         self._seen: dict[str, Any] = {}
         self._flips = 0
 
@@ -81,10 +82,11 @@ class AtHome:
         """One try, on the connection's thread; its line is cut when nobody waits for it any more."""
         config = self._config
         where = (config.device_id, config.address, config.port)
-        line = Line(Target(*where, self.key, version, tuple(config.dps.values())), patience_s)
+        target = Target(*where, self.key, version, tuple(config.dps.values()), self._device22)
+        line = Line(target, patience_s)
         try:
             async with asyncio.timeout(patience_s * _MARGIN):
-                return await self._context.call(act, line)
+                result = await self._context.call(act, line)
         except TimeoutError:
             fact = f"no answer in {patience_s:.1f} s ({config.address}:{config.port})"
             raise Failed(
@@ -92,6 +94,8 @@ class AtHome:
             ) from None
         finally:
             line.drop()
+        self._device22 = self._device22 or line.found_out
+        return result
 
     # --------------------------------------------------------------------------------------------------------- version
 

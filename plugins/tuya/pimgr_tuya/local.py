@@ -27,12 +27,16 @@ MOST_BYTES = 16 * 1024
 """A plug says some 300 bytes in all; the library's own bound for a frame is 1,440."""
 CONNECT_S = 2.0
 KEY_LENGTH = 16
+PAUSE_S = 0.1
+"""The library rests so long after a failure, also before it gives up."""
+DEVICE22 = "device22"
+"""The library's name for plugs that want their data points named when they are asked; it finds out by itself."""
 _METERS = ("18", "19", "20")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A plug as it is to be spoken to. `dps`: its data points, which a "device22" wants to be named."""
+    """A plug as it is to be spoken to. `dps`: its data points, which a `device22` wants to be named."""
 
     device_id: str
     address: str
@@ -40,6 +44,7 @@ class Target:
     key: str
     version: str
     dps: tuple[str, ...]
+    device22: bool = False
 
     @property
     def where(self) -> str:
@@ -63,24 +68,33 @@ class Line(tinytuya.OutletDevice):  # type: ignore[misc]  # the library carries 
             local_key=target.key,
             version=float(target.version),
             port=target.port,
+            dev_type=DEVICE22 if target.device22 else "default",
             persist=False,
             connection_timeout=min(CONNECT_S, patience_s),
             connection_retry_limit=1,
             connection_retry_delay=1,
         )
-        self._first_type = self.dev_type
-        self.add_dps_to_request([*target.dps, *_METERS])
+        self.name_dps()
+
+    @property
+    def found_out(self) -> bool:
+        """Whether it turned out to be a `device22` only now."""
+        return bool(self.dev_type == DEVICE22) and not self.target.device22
+
+    def name_dps(self) -> None:
+        """Ask for these data points, where they have to be named."""
+        self.set_dpsUsed(dict.fromkeys([*self.target.dps, *_METERS]))
 
     def begin(self) -> None:
         """From now on its patience runs."""
         if not self._dropped:
-            self._ends_s = time.monotonic() + self.patience_s
+            self._ends_s = time.monotonic() + max(self.patience_s - PAUSE_S, self.patience_s / 2)
 
     def _get_socket(self, renew: bool) -> Any:
-        """Connect, once; a second time only where it turned out to be a "device22", which is asked in another way."""
+        """Connect, once; again only where it turned out to be a `device22`, which is asked in another way."""
         if self.socket is not None and not renew:
             return True
-        if self.opened > (self.dev_type != self._first_type) or self._left_s() <= 0:
+        if self.opened > 2 * self.found_out or self._left_s() <= 0:
             return ERR_CONNECT
         self.opened += 1
         self.connection_timeout = min(CONNECT_S, self._left_s())
@@ -130,6 +144,9 @@ def look(line: Line) -> dict[str, Any]:
     line.begin()
     try:
         result = line.status()
+        if line.found_out:  # the library has asked for "1" only
+            line.name_dps()
+            result = line.status()
         _judge(line, result)
     finally:
         line.close()

@@ -80,6 +80,7 @@ BUILT_IN = {
         "kasa": "kasa",
         "mail": "mail",
         "ntfy": "ntfy",
+        "peer": "peer",
         "ssh": "ssh",
         "tesla": "tesla",
         "tuya": "tuya",

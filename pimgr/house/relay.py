@@ -16,15 +16,24 @@ async def relay(line: Line, attach: Callable[[socket.socket], Awaitable[object]]
         end.setblocking(False)
     server = asyncio.ensure_future(attach(theirs))
     reader, writer = await asyncio.open_connection(sock=ours)
+    try:
+        await carry(line, reader, writer)
+    finally:
+        server.cancel()
+        await asyncio.gather(server, return_exceptions=True)
+
+
+async def carry(line: Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Carry bytes both ways between the client and a server, until one ends. Closes the server's side."""
     up = asyncio.create_task(_up(line, writer))
     down = asyncio.create_task(_down(reader, line))
     try:
         await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
     finally:
         writer.close()
-        for task in (up, down, server):
+        for task in (up, down):
             task.cancel()
-        await asyncio.gather(up, down, server, return_exceptions=True)
+        await asyncio.gather(up, down, return_exceptions=True)
 
 
 async def _up(line: Line, writer: asyncio.StreamWriter) -> None:

@@ -95,7 +95,8 @@ async def _host(bench: Bench, host: Any) -> None:
         raise Broken(f"told to shut down a second time, it raised {error!r}")
     await _becomes(bench, host.read_host, lambda reading: not reading.up)
     if all([await _told(host.wake(), "wake()") for _ in range(2)]):
-        await _becomes(bench, host.read_host, lambda reading: reading.up and reading.boot_id != before.boot_id)
+        old = before.boot_id
+        await _becomes(bench, host.read_host, lambda reading: reading.up and (old is None or reading.boot_id != old))
 
 
 async def _climate(bench: Bench, thermostat: Any) -> None:

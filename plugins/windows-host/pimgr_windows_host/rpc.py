@@ -71,8 +71,7 @@ class RpcHost:
         """Ask for a forced shutdown after the warning. One that was asked for before is an acceptance too."""
         wanted = self._wanted("a shutdown", self._context.deadlines.shut_down_s)
         if only_boot is not None:
-            fact = "it tells no boot id, so nobody knows whether it has booted since"
-            raise wanted.error(Refused, fact, "it is left alone: somebody may have started it again")
+            raise await self._of_another_boot(wanted)
         config = self._config
         status, said = await self._ask("shutdown", "-f", "-t", str(config.warning), "-C", config.message, wanted=wanted)
         if status != 0 and not SHUTTING & set(codes(said)):
@@ -103,6 +102,13 @@ class RpcHost:
         return findings
 
     # ------------------------------------------------------------------------------------------------------ inside
+
+    async def _of_another_boot(self, wanted: Wanted) -> DeviceError:
+        """It can't be told whether it is still in a boot, only whether it is there."""
+        if not (await self.read_host()).up:
+            return wanted.error(Unreachable, f"no answer ({wanted.where})", "check its power and its network")
+        fact = "it tells no boot id, so nobody knows whether it has booted since"
+        return wanted.error(Refused, fact, "it is left alone: somebody may have started it again")
 
     async def _right(self, wanted: Wanted) -> Finding:
         """Calling a shutdown off needs the same right as asking for one."""

@@ -71,7 +71,7 @@ class SshHost:
         at = self.context.now()
         wanted = self.wanted("whether it is up", self.context.deadlines.read_s)
         try:
-            boot_id = await self.in_session(wanted, lambda session: self.system.boot_id(session, wanted))
+            boot_id = await self.in_session(wanted, lambda session: self.system.read_boot_id(session, wanted))
         except SilentError:
             return HostReading(at=at, source="ssh", up=False)
         return HostReading(at=at, source="ssh", up=True, boot_id=boot_id)
@@ -151,13 +151,13 @@ class SshHost:
 
     def _ask(self, session: Session, only_boot: str | None, wanted: Wanted) -> Said:
         """Shut it down, if it is still in the boot that was meant."""
-        if only_boot is not None and (boot_id := self.system.boot_id(session, wanted)) != only_boot:
+        if only_boot is not None and (boot_id := self.system.read_boot_id(session, wanted)) != only_boot:
             fact = f"it has booted since (now in boot {boot_id})" if boot_id else "it tells no boot id to compare"
             raise wanted.error(Refused, fact, "it is left alone: somebody started it again")
         return session.run(self.system.shutdown)
 
     def _look(self, session: Session, wanted: Wanted) -> list[Finding]:
-        boot_id = self.system.boot_id(session, wanted)
+        boot_id = self.system.read_boot_id(session, wanted)
         where = f"; it is in boot {boot_id}" if boot_id else ""
         login = Finding(severity=Severity.INFO, text=f"it lets {self.config.user!r} in{where}")
         return [login, *self.system.look(session, wanted)]

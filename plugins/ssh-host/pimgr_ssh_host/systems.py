@@ -31,11 +31,11 @@ _LONGEST_BOOT_ID = 100
 class System:
     """What a kind of machine is told, and how its answers are read.
 
-    `boot_id`: asks, in a session; None where this machine tells none. `shutdown`: the command. `refusal`: why it
+    `read_boot_id`: asks, in a session; None where this machine tells none. `shutdown`: the command. `refusal`: why it
     failed. `look`: whether it would be allowed, changing nothing.
     """
 
-    boot_id: Callable[[Session, Wanted], str | None]
+    read_boot_id: Callable[[Session, Wanted], str | None]
     shutdown: str
     refusal: Callable[[Said, Wanted], DeviceError]
     look: Callable[[Session, Wanted], list[Finding]]

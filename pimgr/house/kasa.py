@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 import struct
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from itertools import accumulate
@@ -25,6 +25,7 @@ from pimgr.house.http import Answer, serve_http
 from pimgr.house.kinds import DeviceSpec, LoadSpec, Power, Seconds, ServerKind
 from pimgr.house.klap import DEFAULT_ACCOUNT, Klap, KlapDoor
 from pimgr.house.klap_found import answering_who_is_there, probe_answer
+from pimgr.house.klap_smart import SmartTalk
 from pimgr.house.spec import part_name
 
 KEY = 171
@@ -51,9 +52,11 @@ class KasaSpec(DeviceSpec, kw_only=True):
     `metered`: whether it tells W. `discovery`: whether it also answers UDP on the same port number, asked directly or
     by the loopback's broadcast address. `protocol`: what it speaks on TCP; with KLAP, `username` and `password` are
     those of the account that it belongs to (left out: of none yet), and `session_s` is how long a login lasts.
+    `dialect`: what it speaks behind the login, "smart" for newer hardware.
     """
 
     protocol: Literal["legacy", "klap1", "klap2"] = "legacy"
+    dialect: Literal["iot", "smart"] = "iot"
     username: str = DEFAULT_ACCOUNT[0]
     password: str = DEFAULT_ACCOUNT[1]
     session_s: Seconds = 86400.0
@@ -72,6 +75,8 @@ class KasaSpec(DeviceSpec, kw_only=True):
             value = getattr(self, name)
             if isinstance(value, tuple) and len(value) != max(1, self.outlets):
                 raise ValueError(f"{name}: {len(value)} values for {max(1, self.outlets)} outlets")
+        if self.dialect == "smart" and self.protocol != "klap2":
+            raise ValueError("dialect: smart is spoken behind klap2 only")
 
 
 def loads(spec: KasaSpec) -> Mapping[str, LoadSpec]:
@@ -93,10 +98,13 @@ class Plug:
         self.mac = spec.mac or ":".join(known[i : i + 2] for i in range(0, 12, 2))
         parts = loads(spec)
         self._parts = {f"{self.device_id}{number:02d}": part for number, part in enumerate(parts)}
-        self._alias = spec.alias or spec.id
+        self.alias = spec.alias or spec.id
         self.door: KlapDoor | None = None
         if spec.protocol != "legacy":
-            self.door = KlapDoor(Klap(spec.protocol), self.answer, house.real_s)
+            talk = (
+                SmartTalk(self, "P300" if self._strip else "KP125M").answer if spec.dialect == "smart" else self.answer
+            )
+            self.door = KlapDoor(Klap(spec.protocol), talk, house.real_s)
             self.door.session_s = spec.session_s
             self.door.note = lambda what, value: house.wire.note(spec.id, "", what, value)
             self.door.belong_to(spec.username, spec.password)
@@ -126,8 +134,7 @@ class Plug:
         """What it says to a datagram: legacy devices answer a scrambled request, others the newer probe."""
         if self.door is None:
             return scrambled(self.answer(unscrambled(probe)))
-        model = "HS300(US)" if self._strip else "KP115(US)"
-        return probe_answer(probe, self.device_id, self.mac, model, login=2 if self.door.version is Klap.V2 else None)
+        return probe_answer(probe, self.device_id, self.mac, self.door.version, self.spec.dialect)
 
     async def _serve_legacy(self, line: Line) -> None:
         """One connection: requests and answers in turn until the client goes."""
@@ -167,7 +174,7 @@ class Plug:
         if (module, command) == ("system", "set_relay_state"):
             return self._switch(arguments, parts)
         if (module, command) == ("system", "get_sysinfo"):
-            self._house.wire.note(self.spec.id, "", "query", command)
+            self.queried(command)
             return self._sysinfo()
         if (module, command) == ("emeter", "get_realtime"):
             return self._realtime(parts) if self.spec.metered else _NO_MODULE
@@ -179,9 +186,7 @@ class Plug:
         if state not in (0, 1):
             return {"err_code": -3, "err_msg": "invalid argument"}
         for part in parts:
-            raw = msgspec.json.encode(arguments).decode()
-            self._house.wire.note(self.spec.id, part, "switch", "on" if state else "off", raw=raw)
-            self._house.world.switch(part_name(self.spec.id, part), bool(state))
+            self.switch(part, bool(state), msgspec.json.encode(arguments).decode())
         return {"err_code": 0}
 
     def _sysinfo(self) -> dict[str, Any]:
@@ -195,7 +200,7 @@ class Plug:
             "rssi": -50,
             "latitude_i": 0,
             "longitude_i": 0,
-            "alias": self._alias,
+            "alias": self.alias,
             "status": "new",
             "mic_type": "IOT.SMARTPLUGSWITCH",
             "type": "IOT.SMARTPLUGSWITCH",
@@ -209,16 +214,16 @@ class Plug:
         if self._strip:
             info |= {"child_num": len(self._parts), "children": [self._child(*item) for item in self._parts.items()]}
         else:
-            info |= {"relay_state": int(self._on("")), "on_time": 0, "active_mode": "none"}
+            info |= {"relay_state": int(self.is_on("")), "on_time": 0, "active_mode": "none"}
         return info
 
     def _child(self, child: str, part: str) -> dict[str, Any]:
-        alias = f"{self._alias} {part}"
-        on = int(self._on(part))
+        alias = f"{self.alias} {part}"
+        on = int(self.is_on(part))
         return {"id": child, "state": on, "alias": alias, "on_time": 0, "next_action": {"type": -1}}
 
     def _realtime(self, parts: list[str]) -> dict[str, Any]:
-        watts = sum(self._house.world.load(part_name(self.spec.id, part)).watts for part in parts)
+        watts = sum(self.watts(part) for part in parts)
         return {
             "voltage_mv": round(VOLTAGE * 1000),
             "current_ma": round(watts / VOLTAGE * 1000),
@@ -227,8 +232,32 @@ class Plug:
             "err_code": 0,
         }
 
-    def _on(self, part: str) -> bool:
+    @property
+    def parts(self) -> Sequence[str]:
+        """What it switches."""
+        return list(self._parts.values())
+
+    @property
+    def metered(self) -> bool:
+        """Whether it tells W."""
+        return self.spec.metered
+
+    def is_on(self, part: str) -> bool:
+        """Whether a relay is on."""
         return self._house.world.load(part_name(self.spec.id, part)).on
+
+    def watts(self, part: str) -> float:
+        """W that a relay lets through."""
+        return self._house.world.load(part_name(self.spec.id, part)).watts
+
+    def switch(self, part: str, on: bool, raw: str) -> None:
+        """Switch as `raw` asked."""
+        self._house.wire.note(self.spec.id, part, "switch", "on" if on else "off", raw=raw)
+        self._house.world.switch(part_name(self.spec.id, part), on)
+
+    def queried(self, what: str) -> None:
+        """Somebody asked."""
+        self._house.wire.note(self.spec.id, "", "query", what)
 
     @property
     def _strip(self) -> bool:

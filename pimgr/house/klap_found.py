@@ -21,6 +21,7 @@ import msgspec
 
 from pimgr.house.faults import Fault
 from pimgr.house.gate import LOOPBACK, Gate
+from pimgr.house.klap import Klap
 
 BROADCAST = "127.255.255.255"
 """The broadcast address of the loopback: nothing that is sent there leaves the machine."""
@@ -39,17 +40,17 @@ def is_probe(data: bytes) -> bool:
     return len(data) >= HEAD.size and data[:4] == b"\x02\x00\x00\x01"
 
 
-def probe_answer(probe: bytes, device_id: str, mac: str, model: str, login: int | None) -> bytes | None:
-    """What a KLAP device says to the newer probe; None to anything else. `login`: the version that it names, if any."""
+def probe_answer(probe: bytes, device_id: str, mac: str, version: Klap, dialect: str) -> bytes | None:
+    """What a KLAP device says to the newer probe; None to anything else."""
     if not is_probe(probe):
         return None
     scheme: dict[str, Any] = {"encrypt_type": "KLAP", "http_port": 80, "is_support_https": False}
-    if login is not None:
-        scheme |= {"new_klap": 1, "lv": login}
+    if version is Klap.V2:
+        scheme |= {"new_klap": 1, "lv": 2}
     result = {
         "device_id": md5(device_id.encode(), usedforsecurity=False).hexdigest(),
-        "device_model": model,
-        "device_type": "IOT.SMARTPLUGSWITCH",
+        "device_model": "KP125M(US)" if dialect == "smart" else "KP115(US)",
+        "device_type": "SMART.KASAPLUG" if dialect == "smart" else "IOT.SMARTPLUGSWITCH",
         "factory_default": False,
         "hw_ver": "1.0",
         "ip": LOOPBACK,

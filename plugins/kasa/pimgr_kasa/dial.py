@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from typing import Any
 
 from kasa import Credentials, DeviceConfig
@@ -18,8 +17,9 @@ from kasa import Credentials, DeviceConfig
 from pimgr.api import Context, DeviceError, Unreachable
 from pimgr_kasa import PlugConfig
 from pimgr_kasa.errors import AnotherDevice, Wanted, as_device_error, most_telling
+from pimgr_kasa.loads import IotLoads, Loads, SmartLoads, smart_info
 from pimgr_kasa.whereabouts import Whereabouts, identity_of
-from pimgr_kasa.wire import OnceProtocol, Spoken, numeric_address, protocol_for
+from pimgr_kasa.wire import KlapProtocol, Spoken, numeric_address, protocol_for
 
 _SYSINFO: dict[str, Any] = {"system": {"get_sysinfo": {}}}
 _FIRST = 0.75
@@ -29,15 +29,6 @@ _SEARCH = 0.4
 _LONGEST_SEARCH_S = 1.0
 
 
-@dataclass(frozen=True)
-class Greeting:
-    """A device that answered: how to go on asking it, and its sysinfo."""
-
-    protocol: OnceProtocol
-    host: str
-    info: dict[str, Any]
-
-
 class Dialler:
     """Gets through to one device."""
 
@@ -45,7 +36,7 @@ class Dialler:
         self._config, self._context = config, context
         self.whereabouts = Whereabouts(config, context)
 
-    async def reach(self, wanted: Wanted) -> Greeting:
+    async def reach(self, wanted: Wanted) -> Loads:
         """The device, proven to be the one that is meant. Raises the most telling of what went wrong."""
         places, searching = self.whereabouts.addresses, self.whereabouts.may_search()
         failures: list[DeviceError] = []
@@ -62,7 +53,7 @@ class Dialler:
                 return found
         raise here
 
-    async def _elsewhere(self, wanted: Wanted) -> Greeting | None:
+    async def _elsewhere(self, wanted: Wanted) -> Loads | None:
         within_s = min(_LONGEST_SEARCH_S, wanted.left_s() * _SEARCH)
         async with aclosing(self.whereabouts.search(within_s)) as addresses:
             async for address in addresses:
@@ -70,7 +61,7 @@ class Dialler:
                     return await self._at(address, wanted, wanted.left_s())
         return None
 
-    async def _at(self, address: str, wanted: Wanted, within_s: float) -> Greeting:
+    async def _at(self, address: str, wanted: Wanted, within_s: float) -> Loads:
         """The device at one address."""
         ends_s = asyncio.get_running_loop().time() + within_s
         try:
@@ -78,19 +69,19 @@ class Dialler:
                 host = await numeric_address(self._context, address)
         except Exception as error:
             raise as_device_error(wanted, error) from None
-        greeting = await self._greeted(host, wanted, ends_s)
-        found = identity_of(greeting.info)
+        loads = await self._greeted(host, wanted, ends_s)
+        found = identity_of(loads.info)
         try:
             self.whereabouts.check(found, wanted, address)
             await self.whereabouts.saw(found, address)
         except BaseException:
-            await greeting.protocol.close()
+            await loads.close()
             raise
-        return greeting
+        return loads
 
     # ---------------------------------------------------------------------------------------------- in what protocol
 
-    async def _greeted(self, host: str, wanted: Wanted, ends_s: float) -> Greeting:
+    async def _greeted(self, host: str, wanted: Wanted, ends_s: float) -> Loads:
         ways, failures = self._ways(), list[DeviceError]()
         for number, way in enumerate(ways, 1):
             left_s = max(0.0, ends_s - asyncio.get_running_loop().time())
@@ -101,18 +92,20 @@ class Dialler:
                 failures.append(as_device_error(wanted, error))
         raise most_telling(failures)
 
-    async def _by(self, spoken: Spoken, host: str, wanted: Wanted) -> Greeting:
+    async def _by(self, spoken: Spoken, host: str, wanted: Wanted) -> Loads:
         protocol = protocol_for(spoken, self._settings(host, spoken, wanted))
         try:
-            info = (await protocol.query(_SYSINFO))["system"]["get_sysinfo"]
-            if not isinstance(info, dict):
-                raise TypeError("no sysinfo")
+            answer = await protocol.query(_SYSINFO)
+            if isinstance(protocol, KlapProtocol) and "system" not in answer:
+                loads: Loads = SmartLoads(protocol, await smart_info(protocol))
+            else:
+                loads = IotLoads(protocol, host, answer["system"]["get_sysinfo"])
             if self._last is not spoken:
                 await self._context.store.put("spoken", spoken.value)
         except BaseException:
             await protocol.close()
             raise
-        return Greeting(protocol, host, info)
+        return loads
 
     def _ways(self) -> list[Spoken]:
         match self._config.protocol:

@@ -5,25 +5,24 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
-
-from kasa import Module
-from kasa.iot import IotDevice, IotPlug, IotStrip
 
 from pimgr.api import Context, DeviceError, Finding, Garbled, Instant, LoadReading, Parts, Severity, Unsupported
 from pimgr.units import Watts, finite_and_in_range
 from pimgr_kasa import PlugConfig
 from pimgr_kasa.dial import Dialler
 from pimgr_kasa.errors import Wanted, as_device_error, gone, plain
+from pimgr_kasa.loads import Loads
 from pimgr_kasa.whereabouts import identity_of
-from pimgr_kasa.wire import OnceProtocol
 
 _PATIENCE = 0.9
 """Share of the host's deadline after which we say ourselves what hung."""
 _MOST_W = 25_000.0
 _WEAK_DBM = -75
+_KIND = re.compile("PLUG|SWITCH|^$")
+"""IOT.SMARTPLUGSWITCH, SMART.KASASWITCH...; some old devices don't tell. A bulb has a relay too."""
 
 
 @asynccontextmanager
@@ -43,7 +42,7 @@ class Plug:
     def __init__(self, config: PlugConfig, context: Context) -> None:
         self._config, self._context = config, context
         self._dialler = Dialler(config, context)
-        self._device: IotDevice | None = None
+        self._device: Loads | None = None
         self._turn = asyncio.Lock()
         self.parts: Parts = {key: Outlet(self, key) for key in config.keys}
 
@@ -51,25 +50,23 @@ class Plug:
         """Close the connection. Safe to repeat."""
         device, self._device = self._device, None
         if device is not None:
-            await device.disconnect()
+            await device.close()
 
     async def read(self, key: str) -> LoadReading:
         """Relay and watts of one outlet, from an update of this moment."""
         wanted = self._wanted(key, "its state", self._context.deadlines.read_s)
         async with self._call(wanted):
             device, at = await self._updated(wanted)
-            outlet = self._outlet(device, key, wanted)
-            if key and outlet.has_emeter:
-                await outlet.update()
-            return LoadReading(at=at, source="plug", on=_relay(device, outlet, wanted), power_w=_watts(outlet))
+            await device.meter(key)
+            on, power_w = _relay(device.relay(key), wanted), _watts(device.watts(key))
+            return LoadReading(at=at, source="plug", on=on, power_w=power_w)
 
     async def switch(self, key: str, on: bool) -> None:
         """Ask for the relay of one outlet to be on or off, of a device that has just shown its id."""
         wanted = self._wanted(key, "on" if on else "off", self._context.deadlines.switch_s)
         async with self._call(wanted):
             device, _ = await self._updated(wanted)
-            outlet = self._outlet(device, key, wanted)
-            await (outlet.turn_on() if on else outlet.turn_off())
+            await device.switch(key, on)
 
     async def check(self) -> list[Finding]:
         """Reachable, the right device, the right number of outlets, the Wi-Fi's strength."""
@@ -78,11 +75,11 @@ class Plug:
             async with self._call(wanted):
                 device, _ = await self._updated(wanted)
                 for key in self._config.keys:
-                    _relay(device, self._outlet(device, key, wanted), wanted)
-                info = dict(device.sys_info)
+                    _relay(device.relay(key), wanted)
+                info, alias = device.info, device.alias
         except DeviceError as error:
             return [Finding(severity=Severity.CRITICAL, text=str(error), cure=error.cure)]
-        told = f"{str(info.get('model'))[:40]!r} called {str(info.get('alias'))[:60]!r} answers"
+        told = f"{str(info.get('model'))[:40]!r} called {alias[:60]!r} answers"
         pin = f'to be sure of it for ever, add device_id = "{identity_of(info).device_id}"'
         findings = [Finding(severity=Severity.INFO, text=told, cure="" if self._config.device_id else pin)]
         rssi = info.get("rssi")
@@ -125,59 +122,51 @@ class Plug:
 
     async def _rest(self) -> None:
         """Close what is open; what the device told stays, and the library connects again by itself."""
-        if self._device is not None and isinstance(self._device.protocol, OnceProtocol):
-            await self._device.protocol.rest()
+        if self._device is not None:
+            await self._device.rest()
 
-    async def _updated(self, wanted: Wanted) -> tuple[IotDevice, Instant]:
+    async def _updated(self, wanted: Wanted) -> tuple[Loads, Instant]:
         """The device after an update, proven to be the one that is meant, and the moment this was asked for."""
         at = self._context.now()
         device = self._device
         if device is not None:
             try:
-                await device.update(update_children=False)
+                await device.update()
             except Exception as error:
                 if not gone(as_device_error(wanted, error)):
                     raise
                 await self.close()  # it may speak another protocol by now, or have another address
             else:
-                self._dialler.whereabouts.check(identity_of(device.sys_info), wanted, wanted.where)
+                self._dialler.whereabouts.check(identity_of(device.info), wanted, wanted.where)
                 return device, at
         return await self._connected(wanted), at
 
-    async def _connected(self, wanted: Wanted) -> IotDevice:
-        """The library's device, updated once."""
-        greeting = await self._dialler.reach(wanted)
+    async def _connected(self, wanted: Wanted) -> Loads:
+        """The device, updated once."""
+        device = await self._dialler.reach(wanted)
         try:
-            self._check_kind(greeting.info, wanted)
-            device: IotDevice = (IotStrip if self._config.outlets else IotPlug)(
-                greeting.host, protocol=greeting.protocol
-            )
-            device.update_from_discover_info({"system": {"get_sysinfo": greeting.info}})
+            self._check_kind(device, wanted)
             await device.update()
+            self._check_outlets(device, wanted)
         except BaseException:
-            await greeting.protocol.close()
+            await device.close()
             raise
         self._device = device
         return device
 
-    def _check_kind(self, info: dict[str, Any], wanted: Wanted) -> None:
-        """Raise Unsupported where the device isn't what the config says: a strip, or a plug."""
-        children, outlets = info.get("children"), self._config.outlets
-        found = len(children) if isinstance(children, list) else 0
+    def _check_kind(self, device: Loads, wanted: Wanted) -> None:
+        """Raise Unsupported where it is nothing that is switched in a home: a bulb has a relay too."""
+        kind = str(device.info.get("mic_type") or device.info.get("type") or "").upper()
+        if not _KIND.search(kind):
+            fact = f"it is no plug and no switch ({kind[:40]!r})"
+            raise Unsupported(wanted.part, wanted.wish, fact, "use a Kasa plug, wall switch or strip")
+
+    def _check_outlets(self, device: Loads, wanted: Wanted) -> None:
+        """Raise Unsupported where the config says another number of outlets."""
+        found, outlets = device.outlets, self._config.outlets
         if found < outlets or (found and not outlets):
             fact = f"it is a strip with {found} outlets" if found else "it is no strip"
             raise Unsupported(wanted.part, wanted.wish, fact, f"set outlets = {found} in the config")
-        if not found and "relay_state" not in info:
-            raise Unsupported(wanted.part, wanted.wish, "it is no plug and no switch", "use a Kasa plug or switch")
-
-    def _outlet(self, device: IotDevice, key: str, wanted: Wanted) -> IotDevice:
-        if not key:
-            return device
-        children = device.children
-        if int(key) > len(children):
-            cure = f"set outlets = {len(children)} in the config"
-            raise Unsupported(wanted.part, wanted.wish, f"it has {len(children)} outlets", cure)
-        return children[int(key) - 1]
 
 
 class Outlet:
@@ -193,23 +182,15 @@ class Outlet:
         await self._plug.switch(self._key, on)
 
 
-def _relay(device: IotDevice, outlet: IotDevice, wanted: Wanted) -> bool:
+def _relay(raw: object, wanted: Wanted) -> bool:
     """The relay as the device told it; the library would take the text "0" for on."""
-    if outlet is device:
-        raw = device.sys_info.get("relay_state")
-    else:
-        child = getattr(outlet, "child_id", None)
-        raw = next((each.get("state") for each in device.sys_info["children"] if each.get("id") == child), None)
     if raw not in (0, 1):
         raise Garbled(wanted.part, wanted.wish, f"it told {str(raw)[:40]!r} as its state", "restart the plug")
     return bool(raw)
 
 
-def _watts(outlet: IotDevice) -> Watts | None:
+def _watts(value: object) -> Watts | None:
     """W drawn; None where it isn't metered, or the figure is nonsense."""
-    if not outlet.has_emeter or (energy := outlet.modules.get(Module.Energy)) is None:
-        return None
-    value = energy.current_consumption
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not finite_and_in_range(value, 0.0, _MOST_W):
         return None
     return Watts(float(value))

@@ -128,9 +128,12 @@ class Whereabouts:
 
 
 def identity_of(info: dict[str, Any]) -> Identity:
-    """Who told this sysinfo."""
+    """Who told this of itself, in either dialect."""
     mac = str(info.get("mac") or info.get("mic_mac") or "")[:40].upper()
-    return Identity(str(info.get("deviceId", ""))[:64], "".join(each for each in mac if each in "0123456789ABCDEF"))
+    return Identity(
+        str(info.get("deviceId") or info.get("device_id") or "")[:64],
+        "".join(each for each in mac if each in "0123456789ABCDEF"),
+    )
 
 
 def _same(one: str, other: str) -> bool:

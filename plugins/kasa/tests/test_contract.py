@@ -32,8 +32,16 @@ SPARED = {
     Trouble.WRONG_CREDENTIALS: "the legacy protocol has no login",
     Trouble.RATE_LIMITED: "the legacy protocol has no word for being asked too often",
 }
-REQUESTS = {0: 2, 2: 4}
-"""How many requests a first reading takes without a login, by outlets: sysinfo, an update, the watts of each outlet."""
+REQUESTS = {
+    (0, "legacy"): 2,
+    (2, "legacy"): 4,
+    (0, "klap1"): 4,
+    (0, "klap2"): 4,
+    (2, "klap2"): 6,
+    (0, "smart"): 7,
+    (2, "smart"): 7,
+}
+"""Of a first reading: two for a login, sysinfo, an update, the watts of each outlet; SMART asks for each alone."""
 CLOSED_PORT = 1
 """On loopback, where nobody listens."""
 DEADLINE_S = 0.7
@@ -57,20 +65,21 @@ def belong_to_another(plug: Plug) -> None:
 
 @asynccontextmanager
 async def kasa_on_loopback(outlets: int, protocol: str) -> AsyncIterator[Vendor]:
+    talk = 'protocol = "klap2"\ndialect = "smart"' if protocol == "smart" else f'protocol = "{protocol}"'
     scenario = f"""
     version = 1
     [[device]]
     id = "load"
     kind = "kasa"
     outlets = {outlets}
-    protocol = "{protocol}"
+    {talk}
     username = "{ACCOUNT[0]}"
     password = "{ACCOUNT[1]}"
     """
     async with House.from_toml(scenario) as house:
         plug: Plug = house.controls("load")
-        requests = REQUESTS[outlets] + (0 if protocol == "legacy" else 2)
-        house.gate("load").times = msgspec.structs.replace(house.spec.faults, slow_s=SLOW_S / requests)
+        slow_s = SLOW_S / REQUESTS[outlets, protocol]
+        house.gate("load").times = msgspec.structs.replace(house.spec.faults, slow_s=slow_s)
         troubles: dict[Trouble, Callable[[], object]] = {
             trouble: partial(house.fault, "load", fault) for trouble, fault in FAULTS.items()
         }
@@ -124,6 +133,12 @@ class TestStripByKlap2(ContractSuite):
         return subject_of(2, "klap2")
 
 
+class TestPlugBySmart(ContractSuite):
+    @pytest.fixture
+    def subject(self) -> Subject:
+        return subject_of(0, "smart")
+
+
 class TestPlugInTrouble(FaultMatrixSuite):
     @pytest.fixture
     def subject(self) -> Subject:
@@ -146,3 +161,9 @@ class TestPlugByKlap2InTrouble(FaultMatrixSuite):
     @pytest.fixture
     def subject(self) -> Subject:
         return subject_of(0, "klap2")
+
+
+class TestStripBySmartInTrouble(FaultMatrixSuite):
+    @pytest.fixture
+    def subject(self) -> Subject:
+        return subject_of(2, "smart")

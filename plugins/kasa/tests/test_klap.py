@@ -14,7 +14,7 @@ import pytest
 from pimgr_kasa import PLUG, PlugConfig
 from pimgr_kasa.plug import Outlet, Plug
 
-from pimgr.api import Deadlines, DeviceError, Garbled, Refused, Severity, Unreachable
+from pimgr.api import Deadlines, DeviceError, Garbled, Refused, Severity, Unreachable, Unsupported
 from pimgr.house import Fault, House
 from pimgr.testing import FakeContext, FakeStore
 
@@ -51,6 +51,25 @@ id = "fresh"
 kind = "kasa"
 protocol = "klap2"
 """
+HOUSE += f"""
+[[device]]
+id = "smart"
+kind = "kasa"
+protocol = "klap2"
+dialect = "smart"
+watts = 80.0
+alias = "Pümpe"
+discovery = true
+{ACCOUNT}
+[[device]]
+id = "smart-strip"
+kind = "kasa"
+protocol = "klap2"
+dialect = "smart"
+outlets = 3
+on = [true, false, true]
+{ACCOUNT}
+"""
 CLOSED_PORT = 1
 QUICK = Deadlines(read_s=1.0, switch_s=1.0)
 LOGIN = {"username": {"secret": "user"}, "password": {"secret": "pw"}}
@@ -72,7 +91,7 @@ class Home:
 async def plug_of(house: House, device: str, store: FakeStore | None = None, **keys: Any) -> AsyncIterator[Home]:
     """A connection to a device of the house, by KLAP on its port; nobody listens on the legacy one."""
     context = FakeContext(device, {"user": "someone@example.org", "pw": "S3cr3t"}, QUICK, store=store)
-    outlets = 3 if device == "strip" else 0
+    outlets = 3 if device.endswith("strip") else 0
     table = {"address": "127.0.0.1", "port": CLOSED_PORT, "klap_port": house.port(device), "outlets": outlets, **LOGIN}
     table = {key: value for key, value in {**table, **keys}.items() if value is not None}
     try:
@@ -139,6 +158,75 @@ def test_a_device_that_went_back_to_its_default_login_still_works() -> None:
             door.belong_to("kasa@tp-link.net", "kasaSetup")
             door.expire_sessions()
             assert (await at.outlet().read_load()).on
+
+    asyncio.run(main())
+
+
+# ------------------------------------------------------------------------------------------- the newer dialect: SMART
+
+
+def test_a_plug_of_the_newer_dialect_is_read_with_its_watts_and_switched() -> None:
+    async def main() -> None:
+        async with House.from_toml(HOUSE) as house, plug_of(house, "smart") as at:
+            reading = await at.outlet().read_load()
+            assert (reading.on, reading.power_w) == (True, 80.0)
+            await at.outlet().switch(False)
+            assert not house.is_on("smart")
+            reading = await at.outlet().read_load()
+            assert (reading.on, reading.power_w) == (False, 0.0)
+            assert logins(house, "smart") == 1
+            (finding,) = await at.plug.check()
+            assert "KP125M" in finding.text
+            assert "Pümpe" in finding.text
+
+    asyncio.run(main())
+
+
+def test_the_outlets_of_a_strip_of_the_newer_dialect_are_numbered_as_on_its_case() -> None:
+    async def main() -> None:
+        async with House.from_toml(HOUSE) as house, plug_of(house, "smart-strip") as at:
+            readings = [await at.outlet(key).read_load() for key in at.plug.parts]
+            assert [(each.on, each.power_w) for each in readings] == [(True, None), (False, None), (True, None)]
+            await at.outlet("1").switch(False)
+            await at.outlet("2").switch(True)
+            assert [house.is_on(f"smart-strip/{number}") for number in (1, 2, 3)] == [False, True, True]
+
+    asyncio.run(main())
+
+
+def test_a_login_of_the_newer_dialect_that_ran_out_is_made_anew_within_the_same_call() -> None:
+    async def main() -> None:
+        async with House.from_toml(HOUSE) as house, plug_of(house, "smart") as at:
+            await at.outlet().read_load()
+            house.controls("smart").door.expire_sessions()
+            await at.outlet().switch(False)
+            assert not house.is_on("smart")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("device", "outlets", "cure"), [("smart-strip", 0, "outlets = 3"), ("smart", 2, "outlets = 0")]
+)
+def test_a_strip_of_the_newer_dialect_taken_for_a_plug_is_told_with_its_cure(
+    device: str, outlets: int, cure: str
+) -> None:
+    async def main() -> None:
+        async with House.from_toml(HOUSE) as house, plug_of(house, device, outlets=outlets) as at:
+            key = next(iter(at.plug.parts))
+            assert cure in (await failure(at.outlet(key).switch(False), Unsupported)).cure
+            assert house.wire.of("switch") == []
+
+    asyncio.run(main())
+
+
+def test_another_device_of_the_newer_dialect_is_not_switched() -> None:
+    async def main() -> None:
+        async with House.from_toml(HOUSE) as house, plug_of(house, "smart") as at:
+            await at.outlet().read_load()
+            house.controls("smart").new_identity()
+            await failure(at.outlet().switch(False), Garbled)
+            assert house.is_on("smart")
 
     asyncio.run(main())
 

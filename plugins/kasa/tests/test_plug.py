@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
@@ -79,9 +80,9 @@ def run(test: Coroutine[Any, Any, None]) -> None:
     asyncio.run(test)
 
 
-async def failure(call: Awaitable[object]) -> DeviceError:
+async def failure(call: Awaitable[object], kind: type[DeviceError] = DeviceError) -> DeviceError:
     """What a call raises: one of the four errors, complete, without a secret."""
-    with pytest.raises(DeviceError) as caught:
+    with pytest.raises(kind) as caught:
         await call
     error = caught.value
     assert type(error) in (Unreachable, Refused, Garbled, Unsupported)
@@ -271,6 +272,20 @@ def test_a_strip_taken_for_a_plug_is_told_with_its_cure(device: str, outlets: in
             assert type(error) is Unsupported
             assert cure in error.cure
             assert at.switched(device) == []
+
+    run(test())
+
+
+def test_a_bulb_is_no_load_that_a_house_may_shed() -> None:
+    """A bulb's sysinfo as python-kasa recorded it: tests/fixtures/iot/KL110(US)_1.0_1.8.11.json, abridged."""
+
+    async def test() -> None:
+        async with home() as at:
+            server = at.house.controls("plug")
+            bulb = {"mic_type": "IOT.SMARTBULB", "model": "KL110(US)", "deviceId": server.device_id, "err_code": 0}
+            server.answer = lambda _request: json.dumps({"system": {"get_sysinfo": bulb}}).encode()
+            error = await failure(at.outlet().switch(False), Unsupported)
+            assert "SMARTBULB" in error.fact
 
     run(test())
 

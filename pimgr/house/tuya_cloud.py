@@ -105,6 +105,7 @@ class Cloud:
         self.missed = spec.missed
         self.offline: set[str] = set()
         self.secret = spec.secret
+        self.token_s = TOKEN_S
         self._tokens: dict[str, float] = {}
         self.tls: ssl.SSLContext | None = None
         if spec.tls:
@@ -162,8 +163,13 @@ class Cloud:
     def _token(self) -> dict[str, Any]:
         self._note("login", "ok")
         token = secrets.token_hex(16)
-        self._tokens[token] = time.time() + TOKEN_S
-        result = {"access_token": token, "refresh_token": secrets.token_hex(16), "expire_time": TOKEN_S, "uid": "bay1"}
+        self._tokens[token] = time.time() + self.token_s
+        result = {
+            "access_token": token,
+            "refresh_token": secrets.token_hex(16),
+            "expire_time": self.token_s,
+            "uid": "bay1",
+        }
         return {"success": True, "result": result}
 
     # -------------------------------------------------------------------------------------------------------- devices

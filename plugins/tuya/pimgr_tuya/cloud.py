@@ -19,7 +19,7 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -181,11 +181,13 @@ def _exchange(endpoint: str, request: Request, cut: Cut) -> bytes:
             line = ssl.create_default_context().wrap_socket(line, server_hostname=host)
         connection.sock = line
         connection.request(request.method, request.path, body=request.body or None, headers=request.headers)
-        response = connection.getresponse()
-        _check_status(response)
-        content = response.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise _garbled("its answer is far too large")
+        with connection.getresponse() as response:
+            _check_status(response)
+            content = response.read(MOST_BYTES + 1)
+            if len(content) > MOST_BYTES:
+                raise _garbled("its answer is far too large")
+            if response.length:
+                raise _garbled("its answer was cut off")
         return content
     finally:
         line.close()
@@ -212,8 +214,6 @@ def _failed(error: Exception, cut: Cut) -> Failed:
             return Failed(Garbled, "it has no proper certificate", cure)
         case OSError():
             return Failed(Unreachable, f"no connection ({error.strerror or type(error).__name__})", _INTERNET)
-        case IncompleteRead():
-            return _garbled("its answer was cut off")
     return _garbled(f"it answered what no cloud says ({type(error).__name__})")
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -19,7 +22,7 @@ from pimgr.testing import FakeContext
 from pimgr.units import Celsius
 
 sys.path.insert(0, str(Path(__file__).parent))
-from honeywell_homes import BEDROOM, HALL, HOUSE, NOON, PASSWORD, Home, config, failure, home, run
+from honeywell_homes import BEDROOM, HALL, HOUSE, NOON, PASSWORD, Given, Home, config, failure, home, run
 
 pytestmark = pytest.mark.slow
 
@@ -377,5 +380,54 @@ def test_closing_forgets_the_session() -> None:
             await opened.__aexit__(None, None, None)
             assert account._session._http is None  # type: ignore[attr-defined]
         context.close()
+
+    asyncio.run(scene())
+
+
+# ----------------------------------------------------------------------------------------------------------------- TLS
+
+
+@asynccontextmanager
+async def behind_tls(house: House) -> AsyncIterator[str]:
+    """The house's portal behind a certificate of the house's authority; its address."""
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner, outer = await asyncio.open_connection("127.0.0.1", house.port("portal"))
+        await asyncio.gather(pour(reader, outer), pour(inner, writer))
+
+    async def pour(source: asyncio.StreamReader, into: asyncio.StreamWriter) -> None:
+        with suppress(OSError):  # the other side went away
+            while some := await source.read(4096):
+                into.write(some)
+                await into.drain()
+        into.close()
+
+    tls = house.authority.issue("portal.example.org").server_context()
+    server = await asyncio.start_server(relay, "127.0.0.1", 0, ssl=tls)
+    async with server:
+        yield f"https://localhost:{server.sockets[0].getsockname()[1]}"
+
+
+def test_by_tls_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with House.from_toml(HOUSE) as house, behind_tls(house) as base_url:
+            trusting = ssl.create_default_context(cadata=house.ca_pem)
+            monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", trusting)
+            async with home(Given(house=house), base_url=base_url) as at:
+                assert (await at.hall.read_thermostat()).indoor > 0.0
+                await at.hall.resume()
+                assert len(at.changes()) == 1
+
+    asyncio.run(scene())
+
+
+def test_a_certificate_that_nobody_vouches_for_is_garbled_and_the_password_is_not_said() -> None:
+    async def scene() -> None:
+        async with House.from_toml(HOUSE) as house, behind_tls(house) as base_url:
+            async with home(Given(house=house), base_url=base_url) as at:
+                error = await failure(at.hall.read_thermostat())
+            assert type(error) is Garbled
+            assert "its certificate is not localhost's" in error.fact
+            assert len(house.wire) == 0
 
     asyncio.run(scene())

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -376,3 +377,60 @@ def test_a_network_that_swallows_connections_is_given_up_in_time() -> None:
         assert not asking.is_alive()
         assert len(outcome) == 1
         assert time.monotonic() - began < 1.0
+
+
+# ----------------------------------------------------------------------------------------------------------------- TLS
+
+
+@asynccontextmanager
+async def behind_tls(house: House) -> AsyncIterator[int]:
+    """The house's service behind a certificate of the house's authority, as a port on loopback."""
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner, outer = await asyncio.open_connection("127.0.0.1", house.port("weather"))
+        outer.write(await reader.readuntil(b"\r\n\r\n"))
+        try:
+            while some := await inner.read(4096):
+                writer.write(some)
+                await writer.drain()
+        except OSError:
+            pass  # the client went away
+        finally:
+            outer.close()
+            writer.close()
+
+    tls = house.authority.issue("weather.example.org").server_context()
+    server = await asyncio.start_server(relay, "127.0.0.1", 0, ssl=tls)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def test_by_tls_it_is_the_same_and_its_deadline_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def test(at: Home) -> None:
+        (tmp_path / "ca.pem").write_text(at.house.ca_pem, encoding="ascii")
+        monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(tmp_path / "ca.pem"))
+        async with behind_tls(at.house) as port:
+            keys = {"latitude": 37.77, "longitude": -122.42, "base_url": f"https://localhost:{port}"}
+            async with OPEN_METEO.open(msgspec.convert(keys, ForecastConfig), at.context) as forecast:
+                assert isinstance(forecast, Forecast)
+                assert (await forecast.read_forecast()).hours
+                at.house.gate("weather").times = msgspec.structs.replace(at.house.spec.faults, drip_s=0.05)
+                at.house.fault("weather", Fault.DRIPPING)
+                began = time.monotonic()
+                with pytest.raises(Unreachable, match="no complete answer"):
+                    await forecast.read_forecast()
+                assert time.monotonic() - began < 1.3
+
+    run(test)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_garbled() -> None:
+    async def test(at: Home) -> None:
+        async with behind_tls(at.house) as port:
+            keys = {"latitude": 37.77, "longitude": -122.42, "base_url": f"https://localhost:{port}"}
+            async with OPEN_METEO.open(msgspec.convert(keys, ForecastConfig), at.context) as forecast:
+                assert isinstance(forecast, Forecast)
+                with pytest.raises(Garbled, match="its certificate is not localhost's"):
+                    await forecast.read_forecast()
+
+    run(test)

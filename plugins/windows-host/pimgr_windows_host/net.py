@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _PROGRAM = "net"
-_MOST_BYTES = 64 * 1024
 
 
 class NoProgramError(Exception):
@@ -65,8 +64,8 @@ class Net:
         self._running.add(process)
         try:
             async with asyncio.timeout(deadline_s):
-                said = await _read(process)
-                return await process.wait(), said.decode("utf-8", "replace")
+                said, _ = await process.communicate()
+            return process.returncode or 0, said.decode("utf-8", "replace")
         except TimeoutError:
             raise TooLateError from None
         finally:
@@ -82,15 +81,6 @@ class Net:
             os.killpg(process.pid, signal.SIGKILL)
         self._running.discard(process)
         await process.wait()
-
-
-async def _read(process: asyncio.subprocess.Process) -> bytes:
-    """What it prints, to its end or its bound."""
-    said = b""
-    assert process.stdout is not None
-    while len(said) < _MOST_BYTES and (more := await process.stdout.read(4096)):
-        said += more
-    return said
 
 
 @contextlib.contextmanager

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,8 +17,10 @@ import msgspec
 import pytest
 from pimgr_windows_host import RPC, RpcConfig
 from pimgr_windows_host.rpc import RpcHost
+from pimgr_windows_host.smb import NotSmbError, answers
 
 from pimgr.api import Deadlines, DeviceError, Refused, Severity, Unreachable
+from pimgr.house import Fault, House
 from pimgr.testing import FakeContext, FakeStore
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -44,7 +48,8 @@ def well(server: Samba) -> Iterator[Samba]:
 @asynccontextmanager
 async def machine(server: Samba, **keys: Any) -> AsyncIterator[tuple[RpcHost, FakeContext]]:
     password, store = keys.pop("pw", PASSWORD), keys.pop("store", None)
-    context = FakeContext("pc", {"pw": password}, Deadlines(shut_down_s=20.0, switch_s=10.0), store=store)
+    deadlines = Deadlines(shut_down_s=1.0) if keys.pop("quick", False) else Deadlines(shut_down_s=20.0, switch_s=10.0)
+    context = FakeContext("pc", {"pw": password}, deadlines, store=store)
     table = {"address": "127.0.0.1", "port": server.port, "user": server.user, "password": {"secret": "pw"}}
     async with RPC.open(msgspec.convert(table | keys, RpcConfig), context) as connection:
         assert isinstance(connection, RpcHost)
@@ -134,6 +139,57 @@ def test_nobody_on_the_port_is_a_silent_machine_and_an_unreachable_one(well: Sam
             assert "NT_STATUS_CONNECTION_REFUSED" in error.fact
 
     asyncio.run(main())
+
+
+@asynccontextmanager
+async def behind_the_house(server: Samba, fault: Fault) -> AsyncIterator[int]:
+    """The server with a fault of the house's; gives the port."""
+    spec = f'version = 1\nfaults = {{ slow_s = 0.3 }}\n[[device]]\nid = "pc"\nkind = "peer"\nto = {server.port}\n'
+    async with House.from_toml(spec) as house:
+        house.fault("pc", fault)
+        yield house.port("pc")
+
+
+@pytest.mark.parametrize("fault", [Fault.SILENT, Fault.DRIPPING])
+def test_a_machine_that_never_answers_is_given_up_at_the_deadline(well: Samba, fault: Fault) -> None:
+    async def main() -> None:
+        async with behind_the_house(well, fault) as port, machine(well, port=port, quick=True) as (host, _):
+            began = time.monotonic()
+            assert type(await failure(host)) is Unreachable
+            assert time.monotonic() - began < 2.0
+            assert running() == []
+
+    asyncio.run(main())
+
+
+def test_what_a_slow_machine_tells_is_dated_when_it_was_asked(well: Samba) -> None:
+    async def main() -> None:
+        async with behind_the_house(well, Fault.SLOW) as port, machine(well, port=port) as (host, context):
+            asked = context.now()
+            reading = await host.read_host()
+            assert reading.up
+            assert reading.at.since(asked) < 0.2
+            assert context.now().since(asked) > 0.25
+
+    asyncio.run(main())
+
+
+def test_an_answer_that_is_too_long_or_too_short_is_not_waited_for() -> None:
+    async def ask(length: int) -> None:
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            began = time.monotonic()
+            asking = asyncio.ensure_future(answers("127.0.0.1", listener.getsockname()[1], 5.0))
+            line, _ = await loop.sock_accept(listener)
+            with line:
+                await loop.sock_sendall(line, length.to_bytes(4, "big"))
+                with pytest.raises(NotSmbError):
+                    await asking
+        assert time.monotonic() - began < 2.0
+
+    for length in (10, 10_000_000):
+        asyncio.run(ask(length))
 
 
 def test_the_check_tells_that_it_would_obey_and_shuts_nothing_down(well: Samba) -> None:

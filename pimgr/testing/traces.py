@@ -1,4 +1,4 @@
-"""What a connection leaves behind it: tasks, threads, descriptors, and words that hold a secret."""
+"""What a connection leaves behind it: tasks, threads, processes, descriptors, and words that hold a secret."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from urllib.parse import quote, quote_plus
 GRACE_S = 2.0
 """How long what was closed may take to be gone."""
 DESCRIPTORS = Path("/proc/self/fd")
+THREADS = Path("/proc/self/task")
 OF_THE_HOUSE = ("pimgr.house", "asyncssh", "mail")
 """Loggers of the house in a box, which runs in the same process and may say what it was told."""
 PEM_LINE = 24
@@ -29,17 +30,19 @@ class Traces:
 
     tasks: frozenset[asyncio.Task[object]]
     threads: frozenset[threading.Thread]
+    processes: frozenset[str]
     descriptors: frozenset[str]
 
     @classmethod
     def now(cls) -> Traces:
         threads = frozenset(thread for thread in threading.enumerate() if thread.is_alive())
-        return cls(frozenset(asyncio.all_tasks()), threads, frozenset(_descriptors()))
+        return cls(frozenset(asyncio.all_tasks()), threads, frozenset(_children()), frozenset(_descriptors()))
 
     def since(self, before: Traces) -> list[str]:
         """What is here and was not there before, in words."""
         found = [f"task {task.get_name()}: {task.get_coro()}" for task in self.tasks - before.tasks]
         found += [f"thread {thread.name}" for thread in self.threads - before.threads]
+        found += [f"process {number}" for number in self.processes - before.processes]
         return sorted(found + [f"descriptor {name}" for name in self.descriptors - before.descriptors])
 
 
@@ -52,6 +55,15 @@ async def left_since(before: Traces) -> list[str]:
             return left
         await asyncio.sleep(0.02)
     return []
+
+
+def _children() -> Iterator[str]:
+    """Numbers of the processes that this one began and has not buried. Source: proc_pid_task(5), `children`."""
+    for thread in THREADS.iterdir():
+        try:
+            yield from (thread / "children").read_text(encoding="ascii").split()
+        except (FileNotFoundError, ProcessLookupError):  # a thread that ended meanwhile
+            continue
 
 
 def _descriptors() -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -254,6 +255,14 @@ class LeavesATask(Lamp):
 
     async def ask(self, wish: str) -> bool:
         self.left.add(asyncio.create_task(asyncio.sleep(3600.0)))
+        return await super().ask(wish)
+
+
+class LeavesAProcess(Lamp):
+    left: list[subprocess.Popen[bytes]] = []  # noqa: RUF012 - likewise
+
+    async def ask(self, wish: str) -> bool:
+        self.left.append(subprocess.Popen(["sleep", "30"]))  # noqa: ASYNC220 - that isn't what is broken
         return await super().ask(wish)
 
 

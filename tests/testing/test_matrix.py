@@ -58,6 +58,7 @@ def offended(subject: Subject, trouble: Trouble = Trouble.UNREACHABLE) -> set[st
         ("left", lamps.LeaksASocket, Trouble.UNREACHABLE),
         ("left", lamps.LeavesAThread, Trouble.UNREACHABLE),
         ("left", lamps.LeavesATask, Trouble.UNREACHABLE),
+        ("left", lamps.LeavesAProcess, Trouble.UNREACHABLE),
         ("neighbour", lamps.BlocksTheLoop, Trouble.UNREACHABLE),
         ("again", lamps.SulksForEver, Trouble.UNREACHABLE),
         ("again", lamps.SulksAcrossConnections, Trouble.UNREACHABLE),
@@ -71,6 +72,9 @@ def test_each_lamp_gone_wrong_offends_one_promise(promise: str, kind: type[Lamp]
         lamps.LeavesAThread.ended.set()
         for held in lamps.LeaksASocket.held:
             held.close()
+        for process in lamps.LeavesAProcess.left:
+            process.kill()
+            process.wait()
 
 
 def test_what_a_subject_gives_a_reason_for_offends_nothing() -> None:

@@ -120,9 +120,12 @@ class SmartOnce(SmartProtocol):
 
     async def query(self, request: str | dict[str, Any], retry_count: int = 0) -> dict[str, Any]:
         try:
-            return await super().query(request, 0)
+            return await self._once(request)
         except _RetryableError:  # the session is over, and forgotten
-            return await super().query(request, 0)
+            return await self._once(request)
+
+    async def _once(self, request: str | dict[str, Any]) -> dict[str, Any]:
+        return await super().query(request, 0)
 
 
 class SmartLoads:

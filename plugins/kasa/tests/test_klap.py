@@ -220,6 +220,18 @@ def test_a_strip_of_the_newer_dialect_taken_for_a_plug_is_told_with_its_cure(
     asyncio.run(main())
 
 
+def test_a_silent_plug_of_the_newer_dialect_is_asked_once_and_not_for_long() -> None:
+    async def main() -> None:
+        async with House.from_toml(HOUSE) as house, plug_of(house, "smart") as at:
+            await at.outlet().read_load()
+            house.fault("smart", Fault.SILENT)
+            began = time.monotonic()
+            await failure(at.outlet().read_load(), Unreachable)
+            assert time.monotonic() - began < 2.5
+
+    asyncio.run(main())
+
+
 def test_another_device_of_the_newer_dialect_is_not_switched() -> None:
     async def main() -> None:
         async with House.from_toml(HOUSE) as house, plug_of(house, "smart") as at:

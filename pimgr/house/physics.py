@@ -39,6 +39,11 @@ class Demand(Frozen):
     floor_wh: float = math.inf
     fill_wh: float = 0.0
 
+    @property
+    def kept_wh(self) -> float:
+        """What the battery doesn't give on grid: what the grid would charge again at once is not given either."""
+        return max(self.floor_wh, self.fill_wh)
+
 
 class Flows(Frozen):
     """Power now, in W. `load_w` is what is served: nothing in a dark house. `solar_w` is what is used or exported."""
@@ -93,7 +98,7 @@ def _on_grid(stored_wh: float, battery: Battery, demand: Demand, charging_w: flo
     need_w = demand.load_w - demand.sun_w
     if stored_wh < min(demand.fill_wh, battery.capacity_wh):
         return -battery.power_w
-    if need_w > 0.0 and stored_wh > demand.floor_wh:
+    if need_w > 0.0 and stored_wh > demand.kept_wh:
         return min(need_w, battery.power_w)
     return -charging_w
 
@@ -119,7 +124,7 @@ def step(energy: Energy, battery: Battery, demand: Demand, elapsed_s: float) -> 
 def _edge(stored_wh: float, battery: Battery, demand: Demand, battery_w: float) -> float:
     """How full the battery is, in Wh, when it stops or goes on otherwise at this power."""
     if battery_w > 0.0:
-        return demand.floor_wh if demand.connected else 0.0
+        return demand.kept_wh if demand.connected else 0.0
     fill_wh = demand.fill_wh if demand.connected else 0.0
     return fill_wh if stored_wh < fill_wh < battery.capacity_wh else battery.capacity_wh
 

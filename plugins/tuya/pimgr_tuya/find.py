@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from pimgr.api import Context, Found
+from pimgr.api import Context, Found, Unreachable
 
 SCAN_S = 8
 """Plugs call out every few seconds."""
@@ -13,7 +13,12 @@ SCAN_S = 8
 
 async def discover(context: Context) -> AsyncIterator[Found]:
     """Plugs that call out on this network: UDP ports 6666, 6667 and 7000. Their keys have to come from the cloud."""
-    for device_id, device in (await context.call(_scan)).items():
+    try:
+        devices = await context.call(_scan)
+    except OSError as error:  # the library's own, where there is no way to any network, or its ports are taken
+        fact = f"this box has no network to look in ({error.strerror or type(error).__name__})"
+        raise Unreachable(context.connection, "a look for plugs", fact, "check its network cable or Wi-Fi") from None
+    for device_id, device in devices.items():
         address, version = str(device.get("ip") or ""), str(device.get("version") or "")
         if not address or not device_id:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from pimgr_tuya.cloud import Cloud, Cut, Project
 from pimgr_tuya.failure import Failed
 
 from pimgr.api import Deadlines, Garbled, Refused, Severity, Unreachable, Unsupported
-from pimgr.house import Fault
+from pimgr.house import Fault, House
 from pimgr.house.tuya_cloud import REFUSALS, Step
 from pimgr.testing import FakeStore
 from plugins.tuya.tests.homes import failure, home, house_of, run
@@ -347,6 +348,29 @@ def test_a_redirect_is_not_followed() -> None:
                     await look(cloud, device)
             assert len(sent) == 1
             assert list(house.wire.of("login")) == []
+
+    run(test())
+
+
+def test_the_clouds_certificate_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        text = 'version = 1\n[[device]]\nid = "cloud"\nkind = "tuya-cloud"\ntls = true\n'
+        text += '[[device]]\nid = "plug"\nkind = "tuya"\n'
+        async with House.from_toml(text) as house:
+            spec, device = house.controls("cloud").spec, house.controls("plug").device_id
+            there = Project(f"https://127.0.0.1:{house.port('cloud')}", spec.client_id, spec.secret)
+            with pytest.raises(Failed, match="certificate") as caught:
+                await look(Cloud(there), device)
+            assert caught.value.kind is Garbled
+            authority = tmp_path / "authority.pem"
+            authority.write_text(house.ca_pem)
+            monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+            assert (await look(Cloud(there), device)).online is True
+            house.fault("cloud", Fault.SILENT)  # not even a handshake
+            began = time.monotonic()
+            with pytest.raises(Failed, match="no complete answer"):
+                await look(Cloud(there), device, 0.3)
+            assert time.monotonic() - began < 0.5
 
     run(test())
 

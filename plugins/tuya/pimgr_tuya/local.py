@@ -97,7 +97,6 @@ class Line(tinytuya.OutletDevice):  # type: ignore[misc]  # the library carries 
         if self.opened > 2 * self.found_out or self._left_s() <= 0:
             return ERR_CONNECT
         self.opened += 1
-        self.connection_timeout = min(CONNECT_S, self._left_s())
         result = super()._get_socket(renew)
         self.linked = self.linked or result is True or self.heard > 0 or self.hung_up or self.late
         return result

@@ -157,10 +157,10 @@ class Plug:
 
     def _remind(self, now: bool = False) -> None:
         """What has to be told again and again, once an hour."""
-        at = self._context.now()
-        if not now and self._reminded is not None and at.since(self._reminded) < 3600.0:
+        moment = self._context.now()
+        if not now and self._reminded is not None and moment.since(self._reminded) < 3600.0:
             return
-        self._reminded = at
+        self._reminded = moment
         self._home.tell_of_key()
         if self._away is not None:
             self._away.remind()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Coroutine
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +79,20 @@ async def home(
         context.close()
         told = f"{context.told!r}{context.recorded!r}"
         assert not any(secret in told for secret in filter(None, (server.key, *known.values())))
+
+
+@contextmanager
+def crowded(port: int) -> Iterator[None]:
+    """Connecting to this port hangs: nobody accepts there, and so many wait already."""
+    lines = [socket.socket() for _ in range(140)]
+    for line in lines:
+        line.setblocking(False)
+        line.connect_ex(("127.0.0.1", port))
+    try:
+        yield
+    finally:
+        for line in lines:
+            line.close()
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:

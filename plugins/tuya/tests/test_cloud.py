@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +19,7 @@ from pimgr.api import Deadlines, Garbled, Refused, Severity, Unreachable, Unsupp
 from pimgr.house import Fault, House
 from pimgr.house.tuya_cloud import REFUSALS, Step
 from pimgr.testing import FakeStore
-from plugins.tuya.tests.homes import failure, home, house_of, run
+from plugins.tuya.tests.homes import crowded, failure, home, house_of, run
 
 pytestmark = pytest.mark.slow
 
@@ -326,6 +328,54 @@ def test_a_dripping_cloud_does_not_hold_up_a_reading_for_longer_than_its_deadlin
             began = time.monotonic()
             assert "no complete answer" in (await failure(at.outlet().read_load())).fact
             assert time.monotonic() - began < 1.0
+
+    run(test())
+
+
+def test_a_cloud_that_can_not_be_connected_to_is_given_up_in_time() -> None:
+    async def test() -> None:
+        async with house_of() as house:
+            cloud, device = project(house)
+            house.fault("cloud", Fault.DEAD)
+            with crowded(house.port("cloud")):
+                began = time.monotonic()
+                with pytest.raises(Failed, match="no complete answer"):
+                    await look(cloud, device, 0.4)
+                assert time.monotonic() - began < 0.8
+
+    run(test())
+
+
+def test_a_name_server_that_hangs_holds_up_no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def look_up(*_: Any, **__: Any) -> Any:
+        over.wait(20.0)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    async def test() -> None:
+        async with house_of() as house, home(house, cloud=True, cloud_endpoint="https://openapi.example.org") as at:
+            monkeypatch.setattr(socket, "getaddrinfo", look_up)
+            house.fault("plug", Fault.REFUSING)
+            began = time.monotonic()
+            async with asyncio.timeout(5.0):
+                assert type(await failure(at.outlet().read_load())) is Unreachable
+            assert time.monotonic() - began < 1.0
+            over.set()
+
+    run(test())
+
+
+def test_what_a_slow_cloud_told_is_dated_when_it_was_asked() -> None:
+    async def test() -> None:
+        async with house_of() as house, home(house, cloud=True) as at:
+            house.fault("plug", Fault.REFUSING)
+            house.gate("cloud").times = msgspec.structs.replace(house.spec.faults, slow_s=0.15)
+            house.fault("cloud", Fault.SLOW)
+            asked = at.context.now()
+            reading = await at.outlet().read_load()
+            assert reading.at.since(asked) < 0.15
+            assert at.context.now().since(asked) >= 0.3
 
     run(test())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def asked(what: str, scratch: Path, sources: Sources) -> Ask:
         if not (path / "pyproject.toml").is_file():
             raise NotInstalled(f"{path} has no pyproject.toml, so it is no plugin's source")
         copy = scratch / "source"
-        shutil.copytree(path, copy, symlinks=True, ignore=_LEFTOVERS)
+        shutil.copytree(path, copy, symlinks=True, ignore=_leaving_out(scratch.parent))
         return Ask(str(pip.build(str(copy), scratch, sources)), str(path.absolute()))
     if path.is_file():
         if path.name.endswith((".tar.gz", ".zip")):
@@ -51,6 +52,16 @@ def asked(what: str, scratch: Path, sources: Sources) -> Ask:
         return Ask(what, what)
     cure = "say which: PACKAGE==VERSION, the folder of a plugin's source, or a wheel"
     raise NotInstalled(f"{what!r} is no file here, and names no version; {cure}")
+
+
+def _leaving_out(base: Path) -> Callable[[str, list[str]], set[str]]:
+    """What is not copied: what earlier builds left, and `base` itself, if it is in there."""
+    inside = base.resolve()
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        return _LEFTOVERS(folder, names) | {name for name in names if Path(folder, name).resolve() == inside}
+
+    return ignored
 
 
 def before(base: Path) -> Allowed:

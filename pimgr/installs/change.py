@@ -128,7 +128,7 @@ def _making(base: Path) -> Iterator[Path]:
     except PermissionError as error:
         raise NotInstalled(f"{error.filename or base} may not be written by this user; say it with sudo") from None
     except OSError as error:
-        raise NotInstalled(f"{error.filename or base} can't be written: {error.strerror}") from None
+        raise NotInstalled(f"{error.filename or base} can't be written: {error.strerror or error}") from None
     finally:
         os.umask(umask)
 

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from pimgr import installs, plugins
-from pimgr.installs import added, change, durable, judging, pip
+from pimgr.installs import added, change, durable, judging, pip, scaffold
 from pimgr.installs.pip import NotInstalled, Sources
 from pimgr.plugins import PluginRecord, PluginStatus
 from tests.cli.plugin_wheels import plain_wheel, wheel
@@ -132,6 +132,16 @@ def test_a_removed_plugin_is_gone_and_the_others_stay(base: Path, tmp_path: Path
     last = change.remove(base, "other")
     assert last.allowed.roots == ()
     assert list(last.site.iterdir()) == []
+
+
+def test_a_folder_of_source_may_hold_what_is_added(tmp_path: Path) -> None:
+    source = scaffold.make("lamp", tmp_path, "MIT")
+    for times in (1, 2):
+        made = change.add(source / "added", str(source), OFFLINE)
+        assert (made.number, [root.plugins for root in made.allowed.roots]) == (times, [("lamp",)])
+    assert sorted(path.name for path in source.iterdir()) == sorted(
+        ["LICENSE", "README.md", "added", "pimgr_lamp", "pyproject.toml", "tests"]
+    ), "nothing is built where the source is"
 
 
 # --------------------------------------------------------------------------------------------------------- refused

@@ -87,26 +87,27 @@ class Plug:
         if self._away is None:
             assert failed is not None
             raise failed.of(wanted) from None
-        last = self._last.get(dp)
         try:
-            if not self._away.may_look():
-                if last is not None:
-                    return last
+            if self._away.may_look():
+                self._last[dp] = await self._seen(self._away, dp, patience_s, failed)
+            elif dp not in self._last:
                 raise Failed(Unreachable, "it is asked again within 5 minutes", "a trial has so many calls a month")
-            at = self._context.now()
-            seen = await self._away.look(patience_s)
-            if failed is not None and failed.doubt and await self._home.adopt(seen.key):
-                self._home.tell_of_key()
-            if not seen.online:
-                raise Failed(Unreachable, "it has lost sight of the plug, too", "check the plug's power and its Wi-Fi")
-            state, power = seen.values.get(self._away.code(dp)), seen.values.get("cur_power")
-            if not isinstance(state, bool):
-                raise Failed(Garbled, f"it told {str(state)[:40]!r} as its state", "set cloud_codes")
         except Failed as cloud:
             raise _both(failed, cloud).of(wanted) from None
-        reading = LoadReading(at=at, source="cloud", on=state, power_w=self._watts(power))
-        self._last[dp] = reading
-        return reading
+        return self._last[dp]
+
+    async def _seen(self, away: Away, dp: str, patience_s: float, failed: Failed | None) -> LoadReading:
+        """One look at the cloud; a plug that doesn't understand our key may have got a new one, which it knows."""
+        at = self._context.now()
+        seen = await away.look(patience_s)
+        if failed is not None and failed.doubt and await self._home.adopt(seen.key):
+            self._home.tell_of_key()
+        if not seen.online:
+            raise Failed(Unreachable, "it has lost sight of the plug, too", "check the plug's power and its Wi-Fi")
+        state = seen.values.get(away.code(dp))
+        if not isinstance(state, bool):
+            raise Failed(Garbled, f"it told {str(state)[:40]!r} as its state", "set cloud_codes")
+        return LoadReading(at=at, source="cloud", on=state, power_w=self._watts(seen.values.get("cur_power")))
 
     # ------------------------------------------------------------------------------------------------------- checking
 

@@ -97,7 +97,7 @@ def _of_status(wanted: Wanted, status: int) -> DeviceError:
     if status == 429:
         return Refused(part, wish, "the portal was asked too often (HTTP 429)", "let other programs ask it less often")
     if status == 404:
-        cure = "check the id in `thermostats`: pimgr check lists those of the account"
+        cure = "check the id in `thermostats`: pimgr check --connect lists those of the account"
         return Refused(part, wish, "the portal knows no such thermostat (HTTP 404)", cure)
     if status in (401, 403):
         return Refused(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -271,12 +273,55 @@ def test_a_dripping_answer_ends_at_the_deadline_and_its_thread_with_it() -> None
         async with home() as at:
             await at.cloud.read_grid()
             at.house.fault("tesla", Fault.DRIPPING)
-            threads, began = threading.active_count(), time.monotonic()
+            threads, began = own_threads(), time.monotonic()
             assert type(await failure(at.cloud.read_grid())) is Unreachable
             assert time.monotonic() - began < 2.0
             at.house.fault("tesla", Fault.NONE)
             await at.cloud.read_grid()
-            assert threading.active_count() == threads, "its own thread was not left behind"
+            assert own_threads() == threads, "its own thread was not left behind"
+
+    run(test())
+
+
+def own_threads() -> list[int | None]:
+    return [thread.ident for thread in threading.enumerate() if thread.name == "pimgr cloud"]
+
+
+@pytest.fixture
+def black_hole() -> Iterator[int]:
+    """A port that swallows connections: its queue is full, and nobody takes any out of it."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
+
+
+async def called_into(black_hole: int) -> tuple[list[int | None], list[int | None], float]:
+    """Two calls that nobody answers: the threads after each, and how long the first took."""
+    url = f"http://127.0.0.1:{black_hole}"
+    async with home(base_url=url, auth_url=url) as at:
+        began = time.monotonic()
+        assert type(await failure(at.cloud.read_grid())) is Unreachable
+        took_s, first = time.monotonic() - began, own_threads()
+        assert type(await failure(at.cloud.read_grid())) is Unreachable
+        return first, own_threads(), took_s
+
+
+def test_a_network_that_swallows_connections_holds_no_thread(black_hole: int) -> None:
+    first, second, _ = asyncio.run(called_into(black_hole))
+    assert len(first) == 1
+    assert first == second
+
+
+def test_a_call_on_a_network_that_swallows_connections_ends_at_its_deadline(black_hole: int) -> None:
+    async def test() -> None:
+        async with asyncio.timeout(8.0):
+            assert (await called_into(black_hole))[2] < 2.0
 
     run(test())
 

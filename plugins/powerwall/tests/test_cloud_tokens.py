@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -118,6 +119,7 @@ def test_new_tokens_are_durable_before_anything_is_asked_with_them() -> None:
         asked = names.index("asked")
         assert "did put refreshing" in names[: names.index("ask")]
         assert "did put tokens" in names[asked : names.index("ask", asked)]
+        assert store.get("refreshing") is None
 
     run(test())
 
@@ -176,6 +178,65 @@ def test_a_command_that_cuts_a_reading_short_loses_no_refresh() -> None:
             async with joined(house, context_for(context.store)) as later:
                 await later.cloud.read_grid()
             assert at.refreshes() == ["ok"]
+
+    run(test())
+
+
+def test_closing_waits_for_a_refresh_less_than_a_second() -> None:
+    async def test() -> None:
+        async with House.from_toml(HOUSE) as house:
+            house.fault("tesla", Fault.SILENT)
+            async with joined(house, context_for()) as at:
+                reading = asyncio.create_task(at.cloud.read_grid())
+                await asyncio.wait({reading}, timeout=0.1)
+                reading.cancel()
+                began = time.monotonic()
+            assert time.monotonic() - began < 1.0
+
+    run(test())
+
+
+def test_tokens_are_dated_when_they_were_asked_for() -> None:
+    """A slow answer is no younger for it: the life of an access token is counted by Tesla from its making."""
+
+    async def test() -> None:
+        async with home() as at:
+            at.house.gate("tesla").times = type(at.house.spec.faults)(slow_s=0.4)
+            at.house.fault("tesla", Fault.SLOW)
+            asked = at.context.now()
+            await at.cloud.read_grid()
+            assert at.context.store.get("tokens")["got"]["mono_s"] - asked.mono_s < 0.3
+
+    run(test())
+
+
+def test_a_renewal_that_was_cut_off_and_can_not_be_repeated_is_told_as_that() -> None:
+    """Where Tesla takes a used token no second time, a person learns that it was the power cut, not the password."""
+
+    async def test() -> None:
+        async with House.from_toml(HOUSE + "grace_s = 0.0\n") as house:
+            context = context_for()
+            async with joined(house, context) as at:
+                at.tesla.be(drops=1)
+                await failure(at.cloud.read_grid())
+            async with joined(house, context_for(context.store.after_power_cut())) as later:
+                error = await failure(later.cloud.read_grid())
+                assert (type(error), "cut off" in error.fact) == (Refused, True)
+                assert later.context.standing()["token"].severity is Severity.CRITICAL
+
+    run(test())
+
+
+def test_a_revoked_token_is_told_while_the_access_token_works_yet() -> None:
+    async def test() -> None:
+        async with home() as at:
+            await at.cloud.read_grid()
+            at.context.clock.advance(HALF_LIFE_S)
+            at.tesla.authority.current = "another"
+            for _ in range(3):
+                await at.cloud.read_grid()
+            assert at.refreshes() == ["ok", "login_required"]
+            assert at.context.standing()["token"].severity is Severity.CRITICAL
 
     run(test())
 

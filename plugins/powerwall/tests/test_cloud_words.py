@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from pimgr_powerwall import CLOUD
 from pimgr_powerwall.cloud import CloudConfig
+from pimgr_powerwall.cloud.kept import tokens_of
 from pimgr_powerwall.cloud.words import Live, grid_reading, measured, site_reading
 
 from pimgr.api import Grid, Instant, Severity, SiteMode
@@ -137,6 +138,37 @@ def test_a_wrong_clock_after_a_blackout_makes_a_status_neither_new_nor_old() -> 
     at = measured({"timestamp": "2027-01-15T07:58:00Z"}, {"date": "Fri, 15 Jan 2027 08:00:00 GMT"}, asked)
     assert at.since(asked) == 0.0
     assert asked.since(at) == 120.0
+
+
+# -------------------------------------------------------------------------------------------------------------- tokens
+
+ANSWER = {"access_token": "a", "refresh_token": "b", "expires_in": 28_800}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"access_token": None},
+        {"access_token": ""},
+        {"access_token": "a\r\nX-Evil: 1"},
+        {"access_token": "a" * 20_000},
+        {"refresh_token": 5},
+        {"refresh_token": "b c"},
+        {"expires_in": None},
+        {"expires_in": NAN},
+        {"expires_in": -1},
+        {"expires_in": 1e12},
+    ],
+)
+def test_what_is_no_token_is_never_kept_for_one(wrong: dict[str, Any]) -> None:
+    assert tokens_of(ANSWER, "used", "mark", ASKED) is not None
+    assert tokens_of(ANSWER | wrong, "used", "mark", ASKED) is None
+
+
+def test_a_refresh_token_that_is_not_exchanged_stays() -> None:
+    given = tokens_of({"access_token": "a", "expires_in": 28_800}, "used", "mark", ASKED)
+    assert given is not None
+    assert (given.refresh, given.previous) == ("used", "")
 
 
 # -------------------------------------------------------------------------------------------------------------- config

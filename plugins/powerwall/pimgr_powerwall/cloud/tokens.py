@@ -57,6 +57,7 @@ class Refresher:
         self._refused: dict[str, Instant] = {}
         self._failed: Instant | None = None
         self._dead = ""
+        self._cut_off = False
         self._running: asyncio.Future[str] | None = None
         self._days_told: int | None = None
         self.early = False
@@ -150,11 +151,14 @@ class Refresher:
         now_s = asyncio.get_running_loop().time()
         hasty = replace(wanted, ends_s=now_s + (wanted.ends_s - now_s) / 2.0)
         try:
-            return await self._tried(hasty, kept, _Candidate(kept.refresh, kept.mark, sure=True)) or kept.access
+            access = await self._tried(hasty, kept, _Candidate(kept.refresh, kept.mark, sure=True))
+            if access:
+                return access
+            self._revoked(wanted)
         except DeviceError as error:
-            self._failed = self._context.now()
             self._context.record(f"its token was not renewed yet: {error.fact}")
-            return kept.access
+        self._failed = self._context.now()
+        return kept.access
 
     async def _renewed(self, wanted: Wanted, kept: Tokens | None, new: bool) -> str:
         """The access token of a refresh by the first refresh token that is taken: a new authorisation's, else kept."""
@@ -206,6 +210,9 @@ class Refresher:
         if self._config.client_secret is not None:
             form["client_secret"] = self._context.secret(self._config.client_secret)
         self._budget.rested(wanted)
+        if self._context.store.get("refreshing") == mark_of(candidate.token):
+            self._cut_off = True
+            self._context.record("the last renewal was cut off before its answer was kept; its token is tried again")
         if not await self._note(candidate.token) and candidate.sure:
             fact = "the disk does not take what comes of it now"
             raise Refused(wanted.part, wanted.wish, fact, "see what pimgr says of the disk")
@@ -216,6 +223,7 @@ class Refresher:
             raise as_device_error(replace(wanted, url=self._config.token_url), error) from None
         if reply.status in (400, 401):
             if error_word(reply).removeprefix(", ") in _GONE:
+                await self._context.store.put("refreshing", None)
                 return None
             fact = f"Tesla refuses this application (HTTP {reply.status}{error_word(reply)})"
             raise Refused(wanted.part, wanted.wish, fact, "check client_id and client_secret at developer.tesla.com")
@@ -236,7 +244,7 @@ class Refresher:
         """Make the new tokens durable, and only then let anybody use them."""
         await self._context.store.put("tokens", given.stored())
         await self._context.store.put("refreshing", None)
-        self._failed, self._days_told, self.early = None, None, False
+        self._failed, self._days_told, self.early, self._cut_off = None, None, False, False
         self._context.record("its token was renewed")
         self._context.tell("expiry", None)
         if given.mark != mark_of(self._context.secret(self._config.refresh_token)):
@@ -251,6 +259,8 @@ class Refresher:
 
     def _revoked(self, wanted: Wanted) -> Refused:
         fact = "Tesla takes its refresh token no more: it was used, revoked, has expired, or the password was changed"
+        if self._cut_off:
+            fact += "; its last renewal was cut off, as by a power cut, and Tesla does not repeat its answer"
         cure = f'authorise pimgr again and put the new refresh token into the secret "{self._secret_name}"'
         self._context.tell("token", Finding(severity=Severity.CRITICAL, text=fact, cure=cure))
         return Refused(wanted.part, wanted.wish, fact, cure)

@@ -25,6 +25,8 @@ from pimgr.api import Context
 MOST_BYTES = 256 * 1024
 """The longest honest answer, of an account with many products, is some 50 kB."""
 _CHUNK = 16 * 1024
+_CONNECT = 0.95
+"""Share of the time after which connecting is given up by itself: there is no socket to be torn yet."""
 _SLACK_S = 0.05
 """A torn exchange has this long to end before its thread is left behind: only a look-up or a connect hangs longer."""
 
@@ -136,7 +138,7 @@ class Wire:
         torn = loop.call_later(left_s, grip.tear)
         try:
             async with asyncio.timeout(left_s + _SLACK_S):
-                return await self._context.call(_exchange, ask, left_s, grip)
+                return await self._context.call(_exchange, ask, left_s * _CONNECT, grip)
         except (requests.RequestException, CutError, OSError, ValueError) as error:
             if grip.torn:
                 raise TimeoutError from error

@@ -227,6 +227,18 @@ def test_a_renewal_that_was_cut_off_and_can_not_be_repeated_is_told_as_that() ->
     run(test())
 
 
+def test_a_used_token_that_is_refused_is_not_said_to_be_cut_off_later() -> None:
+    async def test() -> None:
+        async with home() as at:
+            at.tesla.authority.revoke()
+            assert "cut off" not in (await failure(at.cloud.read_grid())).fact
+            at.context.clock.advance(1801.0)
+            assert "cut off" not in (await failure(at.cloud.read_grid())).fact
+            assert at.refreshes() == ["login_required", "login_required"]
+
+    run(test())
+
+
 def test_a_revoked_token_is_told_while_the_access_token_works_yet() -> None:
     async def test() -> None:
         async with home() as at:

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, assert_never
 
-from pimgr.api import HostReading, LevelReading, LoadReading, Now
+from pimgr.api import HostReading, LevelReading, LoadReading, Now, replace
 from pimgr.board import Board
 from pimgr.config import HouseConfig
 from pimgr.fleet import Fleet
 from pimgr.journal import Journal
-from pimgr.policy.model import Decision, Inputs, PartView
+from pimgr.policy.model import Decision, Inputs, PartView, Reason
+from pimgr.policy.site_telling import SITE
 from pimgr.policy.telling import headline
 from pimgr.policy.turn import NOTHING
 from pimgr.sights import forecasts, site_facts, thermostats
@@ -89,6 +90,9 @@ def _parts(config: HouseConfig, inputs: Inputs, decision: Decision) -> tuple[Par
     reasons = {reason.part: reason for reason in decision.reasons}
     lines = []
     for part in dict.fromkeys([*config.policy.parts, *inputs.parts, *reasons]):
+        if part == SITE:
+            lines.append(_site(reasons[part], inputs))
+            continue
         view, reason = inputs.parts.get(part, NOTHING), reasons.get(part)
         reading = view.reading
         lines.append(
@@ -105,6 +109,13 @@ def _parts(config: HouseConfig, inputs: Inputs, decision: Decision) -> tuple[Par
             )
         )
     return tuple(lines)
+
+
+def _site(reason: Reason, inputs: Inputs) -> PartLine:
+    """The site's settings as a part of their own: they are wanted of the site, not of whoever sets them."""
+    read_at = max((r.at for r in inputs.settings), key=lambda at: at.mono_s, default=None)
+    line = PartLine(part=SITE, title=SITE, state="set", read_at=read_at, status=reason.status)
+    return replace(line, why=reason.why, returns=reason.returns)
 
 
 def _state(view: PartView) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, assert_never
 
-from pimgr.api import Deadlines, DeviceError, HostReading, LevelReading, LoadReading, replace
+from pimgr.api import Deadlines, DeviceError, HostReading, LevelReading, LoadReading, SiteReading, replace
 from pimgr.clock import Clock
 from pimgr.connections import ConnectionTask, Request
-from pimgr.policy.model import Action, HostPower, Level, Outcome, PartView, Switch, Value
+from pimgr.policy.aspects import GridCharging, Mode, Reserve, Setting
+from pimgr.policy.model import Action, HostPower, Level, Outcome, PartView, Switch, Wish
 from pimgr.policy.values import word
 
 
@@ -20,11 +21,14 @@ class Fence:
 
     def __init__(self, *, closed: bool) -> None:
         self.closed = closed
-        self._pretended: dict[str, Value] = {}
+        self._pretended: dict[str, Wish] = {}
+        self._set: dict[str, Setting] = {}
 
     def stops(self, action: Action) -> bool:
         """Whether this action must not reach its device; it is then remembered as if it had."""
-        if self.closed:
+        if self.closed and isinstance(action.value, Mode | Reserve | GridCharging):
+            self._set[action.aspect] = action.value
+        elif self.closed:
             self._pretended[action.part] = action.value
         return self.closed
 
@@ -33,6 +37,13 @@ class Fence:
         if not self._pretended:
             return views
         return {part: self._as_pretended(part, view, clock) for part, view in views.items()}
+
+    def settings(self, readings: tuple[SiteReading, ...], clock: Clock) -> tuple[SiteReading, ...]:
+        """What meters tell of the site's settings, with what was only pretended in place of what is."""
+        pretended = {name: value for setting in self._set.values() for name, value in _told(setting).items()}
+        if not pretended:
+            return readings
+        return tuple(replace(reading, at=clock.now().instant, **pretended) for reading in readings)
 
     def _as_pretended(self, part: str, view: PartView, clock: Clock) -> PartView:
         value, reading = self._pretended.get(part), view.reading
@@ -45,6 +56,17 @@ class Fence:
         if isinstance(value, HostPower) and isinstance(reading, HostReading):
             return replace(view, reading=_powered(reading, value.up, clock))
         return view
+
+
+def _told(setting: Setting) -> dict[str, Any]:
+    """A setting as a field of a reading."""
+    match setting:
+        case Mode(mode=mode):
+            return {"mode": mode}
+        case Reserve(percent=percent):
+            return {"reserve": percent}
+        case GridCharging(allowed=allowed):
+            return {"grid_charging": allowed}
 
 
 def _powered(reading: HostReading, up: bool, clock: Clock) -> HostReading:
@@ -94,19 +116,32 @@ class Dispatcher:
         )
 
 
-def _call(value: Value) -> tuple[Callable[[Any], Any], float]:
+def _call(value: Wish) -> tuple[Callable[[Any], Any], float]:
     """How to ask a part for `value`, and how long that may take."""
     deadlines = Deadlines()
     match value:
         case Switch(on):
             return lambda part: part.switch(on), deadlines.switch_s
-        case HostPower(up=True):
-            return lambda part: part.wake(), deadlines.switch_s
-        case HostPower(up=False, boot_id=boot):
-            return lambda part: part.shut_down(boot), deadlines.shut_down_s
+        case HostPower(up, boot):
+            call = (lambda part: part.wake()) if up else (lambda part: part.shut_down(boot))
+            return call, deadlines.switch_s if up else deadlines.shut_down_s
         case Level(level):
             return lambda part: part.set_level(level), deadlines.switch_s
-    raise AssertionError(value)
+        case Mode() | Reserve() | GridCharging():
+            return _setting(value), deadlines.cloud_s
+    assert_never(value)
+
+
+def _setting(value: Setting) -> Callable[[Any], Any]:
+    """How to ask the site for a setting."""
+    match value:
+        case Mode(mode):
+            return lambda part: part.set_mode(mode)
+        case Reserve(percent):
+            return lambda part: part.set_reserve(percent)
+        case GridCharging(allowed):
+            return lambda part: part.set_grid_charging(allowed)
+    assert_never(value)
 
 
 def _no_connection(action: Action) -> DeviceError:

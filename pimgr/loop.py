@@ -84,6 +84,7 @@ class Loop:
         inputs = Inputs(
             grid=w.board.take_grid(),
             site=w.board.site(),
+            settings=w.dispatcher.fence.settings(w.board.settings(), w.clock),
             parts=w.dispatcher.fence.view(w.board.views(), w.clock),
             outcomes=tuple(self._outcomes),
             commands=tuple(self._commands),

@@ -54,7 +54,7 @@ def number(value: object, low: float, high: float) -> float:
     """A finite number from `low` to `high`; raises Bad."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Bad("write it without quotes" if isinstance(value, str) else "")
-    if not (math.isfinite(value) and low <= value <= high):
+    if not low <= value <= high:  # also false for nan; a whole number may be too large for a float
         raise Bad()
     return float(value)
 
@@ -194,3 +194,15 @@ class Table:
                 expected=f"one of the keys {listed(sorted(self._asked))}" if self._asked else "no keys here",
                 cure=did_you_mean(name, self._asked) or "remove it, or move it under the right heading",
             )
+
+
+def finite(report: Report, key: Key, value: object) -> None:
+    """Report every nan and inf: they would pass every comparison that guards the house."""
+    if isinstance(value, float) and not math.isfinite(value):
+        report.add(key, Kind.VALUE, found=shown(value), expected="a number that a house can have")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            finite(report, (*key, name), item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            finite(report, (*key, index), item)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from dataclasses import dataclass
 
@@ -13,14 +12,16 @@ import tomli
 from pimgr import rates
 from pimgr.api import Capability, DeviceType, Frozen, replace
 from pimgr.config.connections import ConnectionConfig, Connections, Unavailable
-from pimgr.config.errors import ConfigError, ConfigErrors, Key, Kind, Report, shown
-from pimgr.config.fields import WATT_HOURS, WATTS, Table, duration
+from pimgr.config.errors import ConfigError, ConfigErrors, Kind, Report, shown
+from pimgr.config.fields import WATT_HOURS, WATTS, Table, duration, finite
 from pimgr.config.lines import lines_of
 from pimgr.config.parts import METER, NOTIFIER, SHEDDABLE, SOURCE, Parts
 from pimgr.config.shedding import Shedding
+from pimgr.config.site import SiteTargets
 from pimgr.config.typed import SecretUses
 from pimgr.plugins import Plugins
 from pimgr.policy.model import Aspect, BatteryPolicy, PartPolicy, Policy, Timing
+from pimgr.policy.settings import SitePolicy
 from pimgr.text import safe
 from pimgr.units import WattHours, Watts
 
@@ -97,7 +98,7 @@ def examine(text: str, path: str, plugins: Plugins) -> Parsed:
         _syntax(report, error, text.rstrip().count("\n") + 1)
         return _done(report, None, {})
     report.lines = lines_of(text)
-    _finite(report, (), raw)
+    finite(report, (), raw)
     reading = _Reading(Table(report, (), raw), plugins)
     house = reading.house()
     return _done(report, house, reading.connections.secrets)
@@ -123,24 +124,20 @@ def _syntax(report: Report, error: Exception, last_line: int) -> None:
     report.add((), Kind.SYNTAX, found=what, expected="a text that is TOML", cure=cure)
 
 
-def _finite(report: Report, key: Key, value: object) -> None:
-    """Report every nan and inf: they would pass every comparison that guards the house."""
-    if isinstance(value, float) and not math.isfinite(value):
-        report.add(key, Kind.VALUE, found=shown(value), expected="a number that a house can have")
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            _finite(report, (*key, name), item)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _finite(report, (*key, index), item)
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Grid:
     sources: tuple[str, ...]
     poll_s: float
     confirm_s: float
     settle_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Battery:
+    policy: BatteryPolicy
+    meters: tuple[str, ...]
+    poll_s: float
+    site: SitePolicy
 
 
 class _Reading:
@@ -162,7 +159,7 @@ class _Reading:
         shedding = Shedding(self.top, parts)
         shedding.read()
         timing = self._timing(grid)
-        battery, meters, meter_poll_s = self._battery(parts, grid.sources)
+        battery = self._battery(parts, grid.sources)
         mail = self.top.table("mail")
         notifiers = parts.several(mail, "to", NOTIFIER)
         mail.close()
@@ -174,15 +171,16 @@ class _Reading:
                 never_shed=shedding.never_shed,
                 keeps=tuple(shedding.keeps),
                 timing=timing,
-                battery=battery,
+                battery=battery.policy,
+                site=battery.site,
             ),
             connections=(*good.values(), *(ConnectionConfig(id=one.id, type=one.type, table={}) for one in lost)),
             grid_sources=grid.sources,
-            meters=meters,
-            meter_fresh_s={meter: self._fresh_s(meter, meter_poll_s) for meter in meters},
+            meters=battery.meters,
+            meter_fresh_s={meter: self._fresh_s(meter, battery.poll_s) for meter in battery.meters},
             notifiers=parts.all(NOTIFIER) if notifiers is None else notifiers,
             grid_poll_s=grid.poll_s,
-            meter_poll_s=meter_poll_s,
+            meter_poll_s=battery.poll_s,
             titles=shedding.titles,
             unavailable=tuple(lost),
         )
@@ -231,20 +229,24 @@ class _Reading:
             max_gap_s={source: self._max_gap_s(source, grid.poll_s) for source in grid.sources},
         )
 
-    def _battery(self, parts: Parts, sources: tuple[str, ...]) -> tuple[BatteryPolicy, tuple[str, ...], float]:
+    def _battery(self, parts: Parts, sources: tuple[str, ...]) -> _Battery:
         table = self.top.table("battery")
         usual = BatteryPolicy()
         capacity = table.get("capacity", WATT_HOURS, usual.capacity)
         load = table.get("assumed_load", WATTS, usual.assumed_load)
         poll_s = table.get("poll", duration(0.5, 600.0, "10s"), 10.0)
         meters = parts.several(table, "meters", METER)
+        site = SiteTargets(table, parts, self._is_cloud).read()
         table.close()
         if meters is None:
             every = parts.all(METER)
             meters = tuple(sorted(every, key=lambda part: sources.index(part) if part in sources else len(sources)))
         stale_s = max([usual.stale_after_s, *(3.0 * self._meter_poll_s(meter, poll_s) for meter in meters[:1])])
         battery = BatteryPolicy(capacity=WattHours(capacity), assumed_load=Watts(load), stale_after_s=stale_s)
-        return battery, meters, poll_s
+        return _Battery(policy=battery, meters=meters, poll_s=poll_s, site=site)
+
+    def _is_cloud(self, part: str) -> bool:
+        return self._type(part).cloud
 
     def _fresh_s(self, meter: str, poll_s: float) -> float:
         if self._type(meter).cloud:

@@ -23,6 +23,7 @@ SHEDDABLE = Role("a load or a host", frozenset({Capability.LOAD, Capability.GRAD
 KEPT = Role("a load", frozenset({Capability.LOAD, Capability.GRADED_LOAD}))
 SOURCE = Role("a grid source", frozenset({Capability.GRID_SOURCE}), '["gateway"]')
 METER = Role("a site meter", frozenset({Capability.SITE_METER}), '["gateway"]')
+CONTROL = Role("a site control", frozenset({Capability.SITE_CONTROL}), '["cloud"]')
 NOTIFIER = Role("something that sends messages", frozenset({Capability.NOTIFIER}), '["gmail"]')
 
 

@@ -13,7 +13,7 @@ from pimgr.journal.content import load_state
 from pimgr.journal.entries import decode
 from pimgr.journal.schema import MIGRATIONS, NAME
 from pimgr.journal.words import HistoryLine, NewerJournal, StoredAction
-from pimgr.policy.model import Aspect, Inputs, Policy, State, Value
+from pimgr.policy.model import Aspect, Inputs, Policy, State, Wish
 
 
 class StoredDecision(Frozen, kw_only=True):
@@ -67,7 +67,7 @@ def read_actions(folder: Path) -> list[StoredAction]:
                 seq=seq,
                 part=part,
                 aspect=Aspect(aspect),
-                value=decode(value, type=Value),
+                value=decode(value, type=Wish),
                 at=Instant(mono_s, wall, boot),
             )
             for n, seq, part, aspect, value, wall, boot, mono_s in rows

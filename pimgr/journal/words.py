@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pimgr.api import Frozen, Instant, Message, Now
-from pimgr.policy.model import Aspect, Decision, Inputs, Policy, State, Value
+from pimgr.policy.model import Aspect, Decision, Inputs, Policy, State, Wish
 
 
 class AlreadyRunning(Exception):
@@ -50,7 +50,7 @@ class StoredAction(Frozen, kw_only=True):
     seq: int
     part: str
     aspect: Aspect
-    value: Value
+    value: Wish
     at: Instant
 
 

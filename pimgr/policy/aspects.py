@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pimgr.api import Frozen
+from pimgr.api import Frozen, SiteMode
+from pimgr.units import Percent
 
 
 class Aspect(StrEnum):
@@ -13,6 +14,9 @@ class Aspect(StrEnum):
     SWITCH = "switch"
     HOST_POWER = "host power"
     LEVEL = "level"
+    MODE = "mode"
+    RESERVE = "reserve"
+    GRID_CHARGING = "grid charging"
 
 
 class Switch(Frozen, tag="switch"):
@@ -36,3 +40,27 @@ class Level(Frozen, tag="level"):
 
 Value = Switch | HostPower | Level
 """What was found, what is wanted: a tagged union, one member an aspect."""
+
+
+class Reserve(Frozen, tag="reserve"):
+    """What the battery keeps back for an outage."""
+
+    percent: Percent
+
+
+class Mode(Frozen, tag="mode"):
+    """How the site is operated."""
+
+    mode: SiteMode
+
+
+class GridCharging(Frozen, tag="grid charging"):
+    """Whether the battery may charge from the grid."""
+
+    allowed: bool
+
+
+Setting = Mode | Reserve | GridCharging
+"""What may be wanted of the site. It is kept, never claimed: nothing is owed back."""
+Wish = Switch | HostPower | Level | Mode | Reserve | GridCharging
+"""What a request may ask for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pimgr.api import Now, replace
-from pimgr.policy import charge, claims, giveback, keeps, outage, phases, telling
+from pimgr.policy import charge, claims, giveback, keeps, outage, phases, site, telling
 from pimgr.policy.model import Decision, Inputs, Memory, Phase, Policy, State, Value
 from pimgr.policy.turn import Turn
 
@@ -27,6 +27,7 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     targets: dict[str, Value] = {k.part: k.value for k in keeps.in_force(policy)}
     giveback.give_back(ledger, {(w.part, w.aspect) for w in wants}, targets)
     state = keeps.keep(turn, ledger.close(), set(ledger.claims))
+    state = site.keep(turn, state, site.standing(policy))
     state = replace(state, action_ids=turn.action_ids)
 
     telling.all_given_back(turn, before, state)

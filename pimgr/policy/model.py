@@ -7,10 +7,11 @@ from enum import StrEnum
 from typing import Any
 
 from pimgr.api import Frozen, Grid, GridReading, HostReading, Instant, LevelReading, LoadReading, Severity, SiteReading
-from pimgr.policy.aspects import Aspect, HostPower, Level, Switch, Value
+from pimgr.policy.aspects import Aspect, HostPower, Level, Switch, Value, Wish
+from pimgr.policy.settings import SitePolicy, SiteState, Span
 from pimgr.units import Percent, WattHours, Watts
 
-__all__ = ("Aspect", "HostPower", "Level", "Switch", "Value")
+__all__ = ("Aspect", "HostPower", "Level", "Switch", "Value", "Wish")
 
 
 class Phase(StrEnum):
@@ -96,6 +97,7 @@ class Policy(Frozen, kw_only=True):
     keeps: tuple[StandingTarget, ...] = ()
     timing: Timing = Timing()
     battery: BatteryPolicy = BatteryPolicy()
+    site: SitePolicy = SitePolicy()
 
 
 # ----------------------------------------------------------------------------------------------------------- state
@@ -211,6 +213,8 @@ class Memory(Frozen, kw_only=True):
     grid: Grid = Grid.UNKNOWN
     grid_at: Instant | None = None
     grid_raw: str = ""
+    against: Mapping[str, Span] = {}
+    """By aspect of the site, since when the battery does what the setting forbids."""
 
 
 class State(Frozen, kw_only=True):
@@ -231,6 +235,7 @@ class State(Frozen, kw_only=True):
     kept: tuple[Kept, ...] = ()
     hands_off: tuple[HandsOff, ...] = ()
     skips: tuple[Skip, ...] = ()
+    site: SiteState = SiteState()
     gave_back_at: Instant | None = None
     claim_ids: int = 0
     action_ids: int = 0
@@ -291,10 +296,14 @@ Command = Forget | GiveBack
 
 
 class Inputs(Frozen, kw_only=True):
-    """Everything new since the last decision, the latest of everything else, and `notes` of plugins for the history."""
+    """Everything new since the last decision, the latest of everything else, and `notes` of plugins for the history.
+
+    `site`: one reading out of those of all meters; `settings`: the fresh ones as they came, best meter first.
+    """
 
     grid: tuple[GridReading, ...] = ()
     site: SiteReading | None = None
+    settings: tuple[SiteReading, ...] = ()
     parts: Mapping[str, PartView] = {}
     outcomes: tuple[Outcome, ...] = ()
     commands: tuple[Command, ...] = ()
@@ -310,7 +319,7 @@ class Action(Frozen, kw_only=True):
     id: int
     part: str
     aspect: Aspect
-    value: Value
+    value: Wish
     why: str
 
 

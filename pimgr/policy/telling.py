@@ -192,7 +192,7 @@ def headline(decision: Decision, policy: Policy, now: Now) -> str:
     """The one line for a person, such as "on grid, 84 %, nothing shed"."""
     state, charge = decision.state, decision.charge
     where = {
-        Phase.NORMAL: "on grid" if _grid_is_seen(state, policy, now) else "grid unknown",
+        Phase.NORMAL: "on grid" if grid_is_seen(state, policy, now) else "grid unknown",
         Phase.SUSPECT: "grid suspect",
         Phase.OUTAGE: "GRID DOWN",
         Phase.SETTLING: "grid returning",
@@ -201,7 +201,7 @@ def headline(decision: Decision, policy: Policy, now: Now) -> str:
     return f"{where}, {battery}, {_shed(state)}"
 
 
-def _grid_is_seen(state: State, policy: Policy, now: Now) -> bool:
+def grid_is_seen(state: State, policy: Policy, now: Now) -> bool:
     """Whether a source said lately that the grid is there."""
     memory = state.memory
     if memory.grid is not Grid.UP or memory.grid_at is None or memory.grid_at.boot != now.boot:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pimgr.api import Instant, Now, Severity
+from pimgr.policy.aspects import Wish
 from pimgr.policy.model import (
     Action,
     Aspect,
@@ -19,7 +20,6 @@ from pimgr.policy.model import (
     Policy,
     Reason,
     State,
-    Value,
 )
 from pimgr.policy.values import aspect_of
 
@@ -96,7 +96,7 @@ class Turn:
         """What became of one of our requests, if that is told in this tick."""
         return next((o for o in self.inputs.outcomes if o.action == action), None) if action is not None else None
 
-    def act(self, part: str, value: Value, why: str) -> int:
+    def act(self, part: str, value: Wish, why: str) -> int:
         """Ask for `value`; returns the action's id."""
         self.action_ids += 1
         self.actions.append(Action(id=self.action_ids, part=part, aspect=aspect_of(value), value=value, why=why))

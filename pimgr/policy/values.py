@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from pimgr.api import HostReading, LevelReading, LoadReading
-from pimgr.policy.model import Aspect, HostPower, Level, PartReading, Switch, Value
+from pimgr.api import HostReading, LevelReading, LoadReading, SiteReading
+from pimgr.policy.aspects import (
+    Aspect,
+    GridCharging,
+    HostPower,
+    Level,
+    Mode,
+    Reserve,
+    Setting,
+    Switch,
+    Value,
+    Wish,
+)
+from pimgr.policy.model import PartReading
 
 LEVEL_STEP = 0.5
 """Levels are the same within it: chargers count in whole amperes, or measure what they let through."""
 
 
-def aspect_of(value: Value) -> Aspect:
+RESERVE_STEP = 1.0
+"""Reserves are the same within it: one side counts with the part that is never used, the other without."""
+
+
+def aspect_of(value: Wish) -> Aspect:
     match value:
         case Switch():
             return Aspect.SWITCH
@@ -19,6 +35,12 @@ def aspect_of(value: Value) -> Aspect:
             return Aspect.HOST_POWER
         case Level():
             return Aspect.LEVEL
+        case Mode():
+            return Aspect.MODE
+        case Reserve():
+            return Aspect.RESERVE
+        case GridCharging():
+            return Aspect.GRID_CHARGING
     assert_never(value)
 
 
@@ -52,7 +74,7 @@ def enough(value: Value, wanted: Value) -> bool:
     return fits(value, wanted)
 
 
-def word(value: Value) -> str:
+def word(value: Wish) -> str:
     """As a home owner says it."""
     match value:
         case Switch(on=on):
@@ -61,7 +83,31 @@ def word(value: Value) -> str:
             return "up" if up else "shut down"
         case Level(level=level):
             return f"at {level:g}"
+        case Mode(mode=mode):
+            return f"mode {mode}"
+        case Reserve(percent=percent):
+            return f"reserve {percent:g} %"
+        case GridCharging(allowed=allowed):
+            return f"charging from the grid {'allowed' if allowed else 'forbidden'}"
     assert_never(value)
+
+
+def setting_of(reading: SiteReading, aspect: Aspect) -> Setting | None:
+    """What a meter tells of a setting; None if it doesn't."""
+    match aspect:
+        case Aspect.MODE:
+            return None if reading.mode is None else Mode(reading.mode)
+        case Aspect.RESERVE:
+            return None if reading.reserve is None else Reserve(reading.reserve)
+        case _:
+            return None if reading.grid_charging is None else GridCharging(reading.grid_charging)
+
+
+def is_set(told: Setting, wanted: Setting) -> bool:
+    """Whether a setting is as wanted."""
+    if isinstance(told, Reserve) and isinstance(wanted, Reserve):
+        return abs(told.percent - wanted.percent) <= RESERVE_STEP
+    return told == wanted
 
 
 def bidding(value: Value) -> str:

@@ -55,6 +55,8 @@ TYPES = (
     _kind("acme.slow", Gateway, {Capability.GRID_SOURCE}, poll_s={Capability.GRID_SOURCE: 20.0}),
     _kind("acme.plug", Plug, set(), provides=_outlets),
     _kind("acme.charger", Host, {Capability.GRADED_LOAD}),
+    _kind("acme.control", Host, {Capability.SITE_CONTROL}, cloud=True),
+    _kind("acme.local-control", Host, {Capability.SITE_CONTROL}),
     _kind("acme.host", Host, {Capability.HOST}),
     _kind("acme.cloud-plug", Plug, {Capability.LOAD}, cloud=True),
     _kind("acme.mail", Host, {Capability.NOTIFIER}),

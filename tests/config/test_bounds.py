@@ -11,7 +11,7 @@ import pytest
 
 from pimgr import api, config
 from pimgr.config import Secrets
-from tests.config.house import PLUGINS, VALID
+from tests.config.house import PLUGINS, VALID, changed
 
 HUGE = 256 * 1024 * 1024
 
@@ -48,3 +48,10 @@ def test_of_a_secret_without_end_only_the_beginning_is_read(huge: Path, most_hel
 def test_a_valid_config_that_is_far_too_long_is_refused_as_that() -> None:
     with pytest.raises(config.ConfigErrors, match="at most 1048576"):
         config.parse(VALID + "# nothing\n" * 200_000, "pimgr.toml", PLUGINS)
+
+
+def test_a_number_of_any_size_is_told_and_never_a_crash() -> None:
+    huge = "9" * 400
+    with pytest.raises(config.ConfigErrors) as caught:
+        config.parse(changed(("below = 50", f"below = {huge}")), "pimgr.toml", PLUGINS)
+    assert "a very large number" in str(caught.value)

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from pimgr.api import HostReading, LoadReading
+from pimgr.api import HostReading, LoadReading, SiteMode
 from pimgr.dispatch import Dispatcher, Fence
-from pimgr.policy.model import Action, HostPower, Level, Outcome, Switch, Value
+from pimgr.policy.aspects import GridCharging, Mode, Reserve
+from pimgr.policy.model import Action, HostPower, Level, Outcome, Switch, Wish
 from pimgr.policy.values import aspect_of
 from pimgr.testing import Fault, run_virtual
+from pimgr.units import Percent
 from tests.shell.rig import Shell
 
 
@@ -28,7 +30,7 @@ class Sender:
         self.dispatcher = Dispatcher(parts, self.fence, shell.clock, self.outcomes.append)
         self._ids = 0
 
-    def send(self, part: str, value: Value) -> int:
+    def send(self, part: str, value: Wish) -> int:
         self._ids += 1
         self.dispatcher.send((Action(id=self._ids, part=part, aspect=aspect_of(value), value=value, why="a test"),))
         return self._ids
@@ -50,14 +52,18 @@ class Sender:
         ("nas", HostPower(False), "shut down"),
         ("nas", HostPower(True, "boot-1"), "wake"),
         ("car", Level(6.0), "level 6.0"),
+        ("tesla", Reserve(Percent(30.0)), "reserve 30.0"),
+        ("tesla", Mode(SiteMode.BACKUP), "mode backup"),
+        ("tesla", GridCharging(False), "grid charging off"),
     ],
 )
-def test_an_action_becomes_one_request_to_its_part_and_one_outcome(part: str, value: Value, wish: str) -> None:
+def test_an_action_becomes_one_request_to_its_part_and_one_outcome(part: str, value: Wish, wish: str) -> None:
     async def main() -> None:
         async with Shell() as shell:
             shell.add("strip", "load", outlets=2)
             shell.add("nas", "host")
             shell.add("car", "charger")
+            shell.add("tesla", "site")
             sender = Sender(shell)
             await shell.settle()
             outcome = await sender.outcome(sender.send(part, value))
@@ -233,5 +239,25 @@ def test_an_open_fence_changes_no_reading() -> None:
             shell.world.person("pump", True)
             await shell.settle(31.0)
             assert sender.view("pump").on is True
+
+    run_virtual(main())
+
+
+def test_behind_the_fence_the_site_looks_as_it_was_set_and_is_not_touched() -> None:
+    async def main() -> None:
+        async with Shell() as shell:
+            shell.add("tesla", "site")
+            shell.board.meters = ("tesla",)
+            sender = Sender(shell, closed=True)
+            await shell.settle()
+            assert sender.fence.settings(shell.board.settings(), shell.clock) == shell.board.settings()
+            for value in (Reserve(Percent(30.0)), Mode(SiteMode.BACKUP), GridCharging(False)):
+                assert (await sender.outcome(sender.send("tesla", value))).error == ""
+            asked_s = shell.now_s
+            await shell.settle(5.0)
+            [told] = sender.fence.settings(shell.board.settings(), shell.clock)
+            assert (told.reserve, told.mode, told.grid_charging) == (30.0, SiteMode.BACKUP, False)
+            assert told.at.mono_s > asked_s
+            assert shell.world.commands() == []
 
     run_virtual(main())

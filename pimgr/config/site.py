@@ -1,0 +1,70 @@
+"""What the config wants of the site at all times: its reserve, its mode, whether the grid may charge the battery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pimgr.api import SiteMode
+from pimgr.config.errors import Kind, did_you_mean, shown
+from pimgr.config.fields import FLAG, PERCENT, Bad, Field, Table
+from pimgr.config.parts import CONTROL, Parts
+from pimgr.policy.aspects import GridCharging, Mode, Reserve, Setting
+from pimgr.policy.settings import SitePolicy
+from pimgr.policy.site_telling import SITE
+from pimgr.units import Percent
+
+MOST_RESERVE = 80.0
+"""Above it only 100: a Powerwall refuses 81 to 99 since its firmware 25.18.4 (evcc#22743, read)."""
+KEYS = ("mode", "reserve", "grid_charging")
+
+
+def _mode(value: object) -> SiteMode:
+    if not isinstance(value, str):
+        raise Bad("put it in quotes")
+    try:
+        return SiteMode(value)
+    except ValueError:
+        raise Bad(did_you_mean(value, list(SiteMode))) from None
+
+
+MODE = Field("one of " + ", ".join(f'"{mode}"' for mode in SiteMode), _mode)
+
+
+class SiteTargets:
+    """Reads what `[battery]` says of the site. `is_cloud`: whether a part is reached by way of the internet."""
+
+    def __init__(self, table: Table, parts: Parts, is_cloud: Callable[[str], bool]) -> None:
+        self.table, self.parts, self.is_cloud = table, parts, is_cloud
+
+    def read(self) -> SitePolicy:
+        """The chain of controls, local ones first unless the config orders them, and the standing targets."""
+        controls = self.parts.several(self.table, "control", CONTROL)
+        if controls is None:
+            controls = tuple(sorted(self.parts.all(CONTROL), key=self.is_cloud))
+        wanted = [setting for setting in (self._mode(), self._reserve(), self._grid_charging()) if setting is not None]
+        named = [key for key in KEYS if key in self.table]
+        if named and not controls and not self.parts.broken:
+            expected = "a connection that can set it, such as a Tesla account (powerwall.cloud)"
+            self.table.wrong(named[0], expected=expected, cure=f"add one, or remove {named[0]}", kind=Kind.PART)
+        if named and SITE in {part.partition("/")[0] for part in self.parts.provides}:
+            key, expected = ("connections", SITE), f"no connection called {SITE}, as the battery's own settings are"
+            self.parts.report.add(key, Kind.VALUE, found=shown(SITE), expected=expected, cure="call it otherwise")
+        return SitePolicy(controls=controls, keep=tuple(wanted))
+
+    def _mode(self) -> Setting | None:
+        mode = self.table.get("mode", MODE, None)
+        return None if mode is None else Mode(mode)
+
+    def _reserve(self) -> Setting | None:
+        percent = self.table.get("reserve", PERCENT, None)
+        if percent is None:
+            return None
+        if MOST_RESERVE < percent < 100.0:
+            expected = f"0 to {MOST_RESERVE:g}, or 100: Powerwalls refuse what lies between"
+            self.table.wrong("reserve", expected=expected, cure=f"write {MOST_RESERVE:g} or 100")
+            return None
+        return Reserve(Percent(percent))
+
+    def _grid_charging(self) -> Setting | None:
+        allowed = self.table.get("grid_charging", FLAG, None)
+        return None if allowed is None else GridCharging(allowed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from importlib.metadata import entry_points
 from typing import Any
 
 import msgspec
@@ -11,9 +12,8 @@ import pytest
 from house_on_loopback import HOUSE, charger
 from pimgr_ev_charger import CHARGER, ChargerConfig
 
-from pimgr.api import Garbled, Refused, Severity
+from pimgr.api import GROUP, Garbled, Refused, Severity
 from pimgr.house import Fault, House
-from pimgr.plugins import load
 from pimgr.testing import FakeContext
 
 OFF, NEUTRAL, ON = 1, 0, 2
@@ -151,4 +151,5 @@ def test_a_config_that_cannot_work_is_refused(table: dict[str, object], told: st
 
 
 def test_pimgr_finds_it_by_its_entry_point() -> None:
-    assert load({"ev-charger"}).types["ev-charger.go-e"].summary == CHARGER.summary
+    (entry,) = entry_points(group=GROUP, name="ev-charger")
+    assert entry.load().pimgr_device_types() == (CHARGER,)

@@ -250,7 +250,7 @@ class Supervisor:
             self.mailer.nudge()
         for notice in decision.notices if self.options.dry_run else ():
             log.info("mail: %s", safe(notice.subject))
-        self.telemetry.sample(inputs.site)
+        self.telemetry.sample(inputs.settings)
         self.worries.look_at_disk()
         self.worries.look_at_grid(self.board.grid_seen(), self.config.grid_sources, self.fleet.lines())
         self.worries.listen(inputs.grid)

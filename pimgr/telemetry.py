@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -63,7 +63,7 @@ class Telemetry:
         self._worker: Worker | None = Worker("telemetry")
         self._flush_s = flush_s
         self._waiting: list[Row] = []
-        self._sampled: Instant | None = None
+        self._sampled: dict[str, Instant] = {}
         self.problem = ""
 
     async def remembered(self, kind: type[Reading] = SiteReading) -> dict[str, Reading]:
@@ -88,11 +88,13 @@ class Telemetry:
         self._waiting.append(row)
         del self._waiting[:-MAX_WAITING]
 
-    def sample(self, site: SiteReading | None) -> None:
-        """A point a minute of what the meters say is enough for curves, and for estimates after a restart."""
-        if site is not None and (self._sampled is None or site.at.since(self._sampled) >= SAMPLE_S):
-            self._sampled = site.at
-            self.note(site)
+    def sample(self, readings: Iterable[SiteReading]) -> None:
+        """A point a minute of what each meter says is enough for curves, and for estimates after a restart."""
+        for reading in readings:
+            last = self._sampled.get(reading.source)
+            if last is None or reading.at.since(last) >= SAMPLE_S:
+                self._sampled[reading.source] = reading.at
+                self.note(reading)
 
     async def run(self) -> None:
         """Flush every 5 minutes, for ever. Trouble with the disk ends the recording, not this task."""

@@ -7,12 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from pimgr.cli import say, show
+from pimgr.cli import say, show, sights
 from pimgr.cli.exits import Exit
 from pimgr.cli.word import now
 from pimgr.snapshot import Snapshot
 from pimgr.text import safe
 
+SITE = "site"
+"""What the battery's own settings are called."""
 LATELY = 8
 """Events of a part that are shown."""
 
@@ -23,17 +25,19 @@ def why(part: str | None, run: Path, state: Path, *, as_json: bool) -> NoReturn:
     connections = [one for one in view.connections if one.id == part]
     mine = [line for line in view.parts if part in (line.part, line.part.partition("/")[0])]
     parts = [line for line in view.parts if line.part == part] or mine if part else [p for p in view.parts if p.status]
-    if part and not parts and not connections:
+    facts = view.site if part == SITE else ()
+    if part and not parts and not connections and not facts:
         _unknown(part, view)
     lately = _history(state, part) if part else []
     if as_json:
-        say.json({"running": word.running, "problem": word.problem, "parts": parts, "lately": lately})
+        say.json({"running": word.running, "problem": word.problem, "parts": parts, "site": facts, "lately": lately})
     else:
         if word.problem:
             say.lines([*show.wrapped(f"! {word.problem}", 0, 2), ""])
         own = any(line.part == part for line in parts)
         say.lines(line for one in connections if not own for line in show.connection(one, now()))
-        say.lines(show.why(parts, now()) if parts or not connections else [])
+        say.lines(show.why(parts, now()) if parts or not (connections or facts) else [])
+        say.lines(sights.site(facts, now()))
         say.lines([f"  lately, of {safe(str(part), 60)}:"] if lately else [])
         say.lines([f"    {line}" for line in lately])
     say.leave(Exit.OK if word.running else Exit.NOT_RUNNING)

@@ -18,7 +18,7 @@ from pimgr.cli.app import app
 from pimgr.cli.exits import Exit
 from pimgr.cli.quick import options
 from pimgr.control import NAME, Control, Reply, Request
-from pimgr.snapshot import PartLine
+from pimgr.snapshot import PartLine, SiteFact
 from tests.cli.making import earlier, pimgr, publish
 from tests.config.house import VALID, changed
 
@@ -190,6 +190,23 @@ def test_why_tells_what_happened_lately(tmp_path: Path) -> None:
     told = cli("why", part, "--run", str(tmp_path), "--state", str(tmp_path))
     assert told.exit_code == Exit.OK
     assert f"{part}: event 1" in told.stdout
+
+
+def test_why_of_the_site_tells_what_is_wanted_and_where_each_fact_comes_from(tmp_path: Path) -> None:
+    facts = (
+        SiteFact(name="charge", value="84 %", source="gateway", at=earlier(3)),
+        SiteFact(name="reserve", value="30 %", source="tesla", at=earlier(250)),
+    )
+    site = PartLine(
+        part="site", title="site", state="set", status="kept", why="reserve 30 % (the config wants it): seen"
+    )
+    for parts, wanted in (((site,), True), ((), False)):
+        publish(tmp_path, parts=parts, site=facts)
+        told = cli("why", "site", "--run", str(tmp_path), "--state", str(tmp_path))
+        assert told.exit_code == Exit.OK
+        assert ("reserve 30 % (the config wants it): seen" in told.stdout) is wanted
+        assert "charge 84 % (gateway, 3 s ago)" in told.stdout
+        assert "reserve 30 % (tesla, 4 min ago)" in told.stdout
 
 
 def test_why_of_a_connection_tells_how_it_is_and_what_it_recorded(tmp_path: Path) -> None:

@@ -79,3 +79,22 @@ def test_each_fact_of_the_site_is_shown_with_the_meter_that_told_it(tmp_path: Pa
             await box.until(lambda: {fact.source for fact in box.view().site} == {"tesla"}, 100.0)
 
     virtually(main())
+
+
+def test_after_a_restart_what_the_meters_said_last_is_shown_with_its_age(tmp_path: Path) -> None:
+    async def main() -> None:
+        box = Box(tmp_path)
+        box.write(config("WORLD", *MORE))
+        async with box.on():
+            await asyncio.sleep(200.0)
+            before = {fact.source: fact.at for fact in box.view().site}["gateway"]
+        for part in ("gateway", "tesla"):
+            box.world.fault(part, Fault.UNREACHABLE)
+        await asyncio.sleep(1000.0)
+        async with box.on():
+            await asyncio.sleep(60.0)
+            [charge] = [fact for fact in box.view().site if fact.name == "charge"]
+            assert charge.value == "80 %"
+            assert before.mono_s - 60.0 <= charge.at.mono_s <= before.mono_s
+
+    virtually(main())

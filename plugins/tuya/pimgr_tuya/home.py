@@ -40,7 +40,7 @@ class AtHome:
 
     async def look(self, patience_s: float) -> dict[str, Any]:
         """Its data points, from the plug itself."""
-        if self._context.store.get("toggles") is True and not self._config.quiet:
+        if self._toggles:
             raise self._toggled()
         dps = await self._tried(patience_s, look)
         if self.version == "3.1":
@@ -142,7 +142,15 @@ class AtHome:
         self._context.record("the plug has a new local key, by Tuya's cloud: it is used from now on")
         return True
 
-    def tell_of_key(self) -> None:
+    def remind(self) -> None:
+        """Tell what its owner has to put into the config, as long as it isn't there."""
+        self._tell_of_key()
+        failed = self._toggled() if self._toggles else None
+        text = "" if failed is None else failed.fact
+        finding = None if failed is None else Finding(severity=Severity.WARNING, text=text, cure=failed.cure)
+        self._context.tell("toggles", finding)
+
+    def _tell_of_key(self) -> None:
         """A key of the cloud's that is in use is told as long as the config has another one."""
         kept = self._context.store.get("key")
         given = self._context.secret(self._config.key).strip()
@@ -162,12 +170,18 @@ class AtHome:
         self._seen = states
         if self._flips >= TOGGLES:
             await self._context.store.put("toggles", True)
+            self.remind()
             raise self._toggled()
+
+    @property
+    def _toggles(self) -> bool:
+        """Whether it was found to be switched by looks, and its owner doesn't know yet."""
+        return self._context.store.get("toggles") is True and not self._config.quiet
 
     def _toggled(self) -> Failed:
         fact = "each look at it switches it, as with some old plugs of version 3.1: it isn't asked any more"
         cure = "set quiet = true, with the cloud_ keys; or replace the plug"
-        return Failed(Unsupported, fact, cure, told=True)
+        return Failed(Unsupported, fact, cure)
 
 
 def _mark(key: str) -> str:

@@ -59,9 +59,12 @@ class Plug:
         at = self._context.now()
         try:
             dps = await self._home.look(patience_s * (_AT_HOME if self._away else 1.0))
-            reading = LoadReading(at=at, source="plug", on=_state(dps, dp), power_w=self._power(dps))
         except Failed as failed:
             return await self._read_away(wanted, dp, patience_s * (1 - _AT_HOME), failed)
+        try:
+            reading = LoadReading(at=at, source="plug", on=_state(dps, dp), power_w=self._power(dps))
+        except Failed as failed:  # it answered: the cloud knows no better
+            raise failed.of(wanted) from None
         left_s = patience_s - self._context.now().since(at)
         if self._away is not None and left_s > _GLANCE_S:
             await self._away.glance(left_s)
@@ -101,7 +104,7 @@ class Plug:
         at = self._context.now()
         seen = await away.look(patience_s)
         if failed is not None and failed.doubt and await self._home.adopt(seen.key):
-            self._home.tell_of_key()
+            self._home.remind()
         if not seen.online:
             raise Failed(Unreachable, "it has lost sight of the plug, too", "check the plug's power and its Wi-Fi")
         state = seen.values.get(away.code(dp))
@@ -162,7 +165,7 @@ class Plug:
         if not now and self._reminded is not None and moment.since(self._reminded) < 3600.0:
             return
         self._reminded = moment
-        self._home.tell_of_key()
+        self._home.remind()
         if self._away is not None:
             self._away.remind()
 

@@ -108,8 +108,9 @@ def test_a_strips_missing_switch_is_told_with_what_there_is() -> None:
             error = await failure(at.outlet().read_load())
             assert type(error) is Unsupported
             assert "only 1, 18, 19, 20" in error.fact
-        async with house_of() as house, home(house, switches=["19"]) as at:
+        async with house_of() as house, home(house, switches=["19"], cloud=True) as at:
             assert type(await failure(at.outlet().read_load())) is Garbled
+            assert at.heard("query", "cloud") == []  # it answered: the cloud knows no better
 
     run(test())
 
@@ -303,11 +304,19 @@ def test_a_plug_that_each_look_switches_is_soon_left_alone_also_after_a_restart(
                 error = await failure(at.outlet().read_load())
                 assert type(error) is Unsupported
                 assert "quiet = true" in error.cure
+                assert at.context.standing()["toggles"].cure == error.cure
                 asked = len(at.heard("query"))
                 await failure(at.outlet().read_load())
                 assert len(at.heard("query")) == asked == 5
             async with home(house, store=store.after_power_cut()) as at:
                 assert type(await failure(at.outlet().read_load())) is Unsupported
+                assert len(at.heard("query")) == asked
+            async with home(house, store=store.after_power_cut(), cloud=True) as at:
+                assert (await at.outlet().read_load()).source == "cloud"
+                assert "toggles" in at.context.standing()
+            async with home(house, store=store, cloud=True, quiet=True) as at:
+                assert (await at.outlet().read_load()).source == "cloud"
+                assert at.context.standing() == {}
                 assert len(at.heard("query")) == asked
 
     run(test())

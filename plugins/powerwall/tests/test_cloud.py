@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pimgr.api import DeviceError, Garbled, Grid, Refused, Severity, SiteMode, Unreachable, Unsupported
+from pimgr.api import DeviceError, Garbled, Grid, Refused, Severity, SiteMode, Unreachable, Unsupported, replace
 from pimgr.house import Fault, House
 from pimgr.house.tesla_pages import Product
 from pimgr.testing import FakeStore
@@ -186,6 +186,30 @@ def test_settings_read_before_a_command_are_not_told_after_it() -> None:
             assert (await at.cloud.read_site()).reserve == 20.0
             await at.cloud.set_reserve(30.0)
             assert (await at.cloud.read_site()).reserve == 30.0
+
+    run(test())
+
+
+def test_a_command_that_the_battery_obeys_minutes_later_is_seen_to_be_obeyed() -> None:
+    """Though settings are read each 70 minutes only: after a command, the cloud is asked each round for a while."""
+
+    async def test() -> None:
+        async with home(calls_a_day=200) as at:
+            at.tesla.be(ignores=True)
+            await at.cloud.set_reserve(30.0)
+            told = at.context.now()
+            assert (await at.cloud.read_site()).reserve == 20.0
+            at.context.clock.advance(290.0)
+            at.house.world.set_site(replace(at.house.world.settings, reserve=30.0))
+            site = await at.cloud.read_site()
+            assert site.reserve == 30.0
+            assert site.at.since(told) > 0.0, "measured after the command"
+            calls = at.queries()
+            at.context.clock.advance(1_000.0)
+            await at.cloud.read_site()
+            at.context.clock.advance(290.0)
+            await at.cloud.read_site()
+            assert at.queries() - calls == 1, "then seldom again"
 
     run(test())
 

@@ -32,6 +32,10 @@ _SHARED_S = 60.0
 """A live status serves the grid and the meter alike if both ask within this: it would be the same one anyway."""
 _UNSURE_S = 1800.0
 """So long after the grid was last seen otherwise than up, it is asked as in an outage."""
+_WATCHED_S = 900.0
+_WATCH_EVERY_S = 240.0
+"""After a command both status and settings are asked for at each of pimgr's rounds for so long: the cloud passes it on
+in its own time, and what it measured before the command proves nothing."""
 _LASTS = "if it lasts, Tesla has changed something: please report it"
 
 
@@ -63,6 +67,7 @@ class Cloud:
         self._seen: _Seen | None = None
         self._settings: tuple[Instant, dict[str, Any]] | None = None
         self._not_up: Instant | None = None
+        self._told: Instant | None = None
         self._down = False
         self.parts: Parts = {"": self}
 
@@ -123,14 +128,12 @@ class Cloud:
     async def _live(self, wanted: Wanted, kind: str) -> Live:
         """The live status: asked for anew, unless the latest one is new enough for this kind of reading."""
         seen, now = self._seen, self._context.now()
-        budget = self._account.budget
         if seen is not None:
             age_s = now.since(seen.asked)
-            every_s = budget.outage_every_s if self._unsure() else budget.live_every_s
-            if age_s < every_s or (age_s < _SHARED_S and kind not in seen.made):
+            if age_s < self._live_every_s() or (age_s < _SHARED_S and kind not in seen.made):
                 seen.made.add(kind)
                 return seen.live
-        answer = await self._account.get(wanted, "live_status", Share.OUTAGE if self._unsure() else Share.HEALTHY)
+        answer = await self._account.get(wanted, "live_status", self._share())
         if not isinstance(answer.body, dict):
             raise Garbled(wanted.part, wanted.wish, "it answered no live status", _LASTS)
         live = Live(measured(answer.body, answer.headers, answer.asked), answer.body)
@@ -139,12 +142,13 @@ class Cloud:
 
     async def _info(self, wanted: Wanted) -> dict[str, Any]:
         """The settings; empty where they can't be read."""
-        known = self._settings
-        if known is not None and self._context.now().since(known[0]) < self._account.budget.settings_every_s:
+        known, every_s = self._settings, self._account.budget.settings_every_s
+        if self._watched():
+            every_s = min(every_s, _WATCH_EVERY_S)
+        if known is not None and self._context.now().since(known[0]) < every_s:
             return known[1]
-        share = Share.OUTAGE if known is None else Share.HEALTHY  # what a command left is to be seen
         try:
-            answer = await self._account.get(wanted, "site_info", share)
+            answer = await self._account.get(wanted, "site_info", self._share())
         except DeviceError:
             return {}
         if not isinstance(answer.body, dict):
@@ -152,9 +156,19 @@ class Cloud:
         self._settings = (answer.asked, answer.body)
         return answer.body
 
+    def _live_every_s(self) -> float:
+        budget = self._account.budget
+        if self._unsure():
+            return budget.outage_every_s
+        return min(budget.live_every_s, _WATCH_EVERY_S) if self._watched() else budget.live_every_s
+
+    def _share(self) -> Share:
+        return Share.OUTAGE if self._unsure() or self._watched() else Share.HEALTHY
+
     async def _command(self, wish: str, command: str, body: dict[str, Any]) -> None:
         """Ask for a setting. Whatever comes of it, what was read before proves nothing any more."""
         self._seen = self._settings = None
+        self._told = self._context.now()
         await self._account.post(self._account.wanted(wish), command, body)
 
     def _remember(self, grid: Grid) -> None:
@@ -165,5 +179,10 @@ class Cloud:
             self._account.tokens.early = True
         self._down = grid is Grid.DOWN
 
+    def _watched(self) -> bool:
+        """Whether a command was given lately."""
+        return self._told is not None and self._context.now().since(self._told) < _WATCHED_S
+
     def _unsure(self) -> bool:
+        """Whether the grid was lately seen otherwise than up."""
         return self._not_up is not None and self._context.now().since(self._not_up) < _UNSURE_S

@@ -30,6 +30,9 @@ _CONNECT_S = 10
 _GRACE_S = 0.5
 """How long the master may take to notice that its machine is gone, after a command of it failed."""
 _BEAT_S = 0.02
+_PREFIX = "pimgr-ssh-"
+_STALE_S = 3600.0
+"""Far beyond any session: what is older was left by a pimgr that was killed while it logged in, with a key in it."""
 
 
 class SystemSession:
@@ -85,7 +88,8 @@ class SystemSession:
             raise self._wanted.error(Unsupported, "there is no ssh program", "install openssh-client on pimgr's box")
         if is_locked(self._target.key):
             raise locked(self._wanted)
-        folder = self._folder = Path(tempfile.mkdtemp(prefix="pimgr-ssh-", dir=_short_folder()))
+        _sweep(Path(_short_folder()))
+        folder = self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_short_folder()))
         key, known = folder / "key", folder / "known_hosts"
         pinned = self._target.host_key
         _write(key, self._target.key.replace("\r\n", "\n").strip() + "\n")
@@ -207,6 +211,15 @@ def _write(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
+
+
+def _sweep(folder: Path) -> None:
+    """Take away what killed sessions of this user left."""
+    for each in folder.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            found = each.lstat()
+            if found.st_uid == os.getuid() and time.time() - found.st_mtime > _STALE_S:
+                shutil.rmtree(each, ignore_errors=True)
 
 
 def _short_folder() -> str:

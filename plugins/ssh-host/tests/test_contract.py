@@ -136,8 +136,20 @@ class TestLinux(OfLinux, ContractSuite):
     pass
 
 
-class TestSolarisBySystemSsh(OfSolarisBySystemSsh, ContractSuite):
-    pass
+class TestSolaris(ContractSuite):
+    @pytest.fixture
+    def subject(self) -> Subject:
+        return a_subject(SOLARIS, machine("solaris"))
+
+
+class TestLinuxBySystemSsh(ContractSuite):
+    """Those rules in which a transport can fail; the rest is the same for either."""
+
+    @pytest.fixture
+    def subject(self, rule: str) -> Subject:
+        if rule not in ("cancelling_takes_no_second", "hung_device_is_left_and_reopened", "nothing_is_left"):
+            pytest.skip("by paramiko")
+        return a_subject(LINUX, machine("linux", transport="openssh"), deadline_s=2.0)
 
 
 class TestCustom(OfCustom, ContractSuite):

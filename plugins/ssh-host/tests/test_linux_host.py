@@ -28,7 +28,7 @@ from pimgr.testing import FakeContext
 
 pytestmark = pytest.mark.slow
 
-QUICK = Deadlines(read_s=1.5, switch_s=1.0, shut_down_s=2.0)
+QUICK = Deadlines(read_s=1.2, switch_s=1.0, shut_down_s=1.2)
 MAC = "02:00:00:00:00:01"
 
 

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -169,6 +170,24 @@ def test_an_algorithm_that_ssh_has_dropped_is_not_asked_for(tmp_path: Path, monk
         assert not any(option.startswith(("Ciphers=", "MACs=")) for option in options)
     finally:
         ssh_options.allowed.cache_clear()
+
+
+def test_a_key_that_a_killed_pimgr_left_is_taken_away_by_the_next_login(
+    server: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="run-") as name:
+        monkeypatch.setenv("RUNTIME_DIRECTORY", name)
+        stale, fresh, other = (Path(name) / each for each in ("pimgr-ssh-stale", "pimgr-ssh-fresh", "else"))
+        for folder in (stale, fresh, other):
+            folder.mkdir()
+            (folder / "key").write_text("a key")
+        long_ago = time.time() - 4000.0
+        for folder in (stale, other):
+            os.utime(folder, (long_ago, long_ago))
+        with session(server) as live:
+            assert live._folder is not None
+            assert live._folder.parent == Path(name), "it uses the folder in memory that systemd gave"
+        assert [each.exists() for each in (stale, fresh, other)] == [False, True, True]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from importlib.metadata import Distribution
 from pathlib import Path
 
 from pimgr.installs.generation import (
+    CURRENT,
+    SITE,
     Generation,
     Untrusted,
     altered,
@@ -32,10 +34,26 @@ class Added:
     problem: str = ""
     distributions: tuple[Distribution, ...] = ()
     reasons: dict[str, str] = field(default_factory=dict)
+    _checked: dict[str, str] = field(default_factory=dict)
 
     def reason(self, distribution: str) -> str:
-        """Why this distribution may not be loaded; "" if it may."""
-        return self.problem or self.reasons.get(plain(distribution), "")
+        """Why this distribution may not be loaded; "" if it may. Reads all its files, and those it may stand on."""
+        if why := self.problem or self.reasons.get(plain(distribution), ""):
+            return why
+        roots = {plain(root.name) for root in self.generation.allowed.roots} if self.generation else set()
+        for one in self.distributions:
+            own = plain(one.name) == plain(distribution)
+            if (own or plain(one.name) not in roots | self.reasons.keys()) and (why := self._altered(one)):
+                return why if own else f"{one.name}: {why}"
+        return ""
+
+    def _altered(self, one: Distribution) -> str:
+        name = plain(one.name)
+        if name not in self._checked:
+            file = altered(one)
+            cure = "`sudo pimgr plugin rebuild`"
+            self._checked[name] = f"its file {file} was altered after it was added; {cure}" if file else ""
+        return self._checked[name]
 
     def enter(self) -> None:
         """Let its modules be imported, after all others: a module of the release always comes first."""
@@ -55,12 +73,12 @@ def look(base: Path) -> Added:
     try:
         generation = current(base)
     except Untrusted as why:
-        return Added(problem=str(why))
+        return Added(problem=str(why), distributions=tuple(installed_in(base / CURRENT / SITE)))
     return Added() if generation is None else judge(generation)
 
 
 def judge(generation: Generation) -> Added:
-    """Which of a generation's distributions may be loaded."""
+    """Which of a generation's distributions may be loaded, as far as that is told without reading all their files."""
     found = tuple(installed_in(generation.site))
     allowed = generation.allowed
     if allowed.python != this_python():
@@ -83,6 +101,4 @@ def _why_not(distribution: Distribution, generation: Generation) -> str:
         return "it is installed but not allowed: it didn't come by `pimgr plugin add`; add it that way"
     if record_digest(distribution) != known.record:
         return "it is not what was allowed when it was added; `sudo pimgr plugin rebuild`"
-    if file := altered(distribution):
-        return f"its file {file} was altered after it was added; `sudo pimgr plugin rebuild`"
     return ""

@@ -312,10 +312,24 @@ def test_a_folder_that_cannot_be_trusted_is_not_loaded_from(base: Path, spoil: s
             reason = "is no generation"
     look = judged(base)
     assert reason in look.problem
+    if spoil != "link elsewhere":
+        found = record(base, "acme")
+        assert (found.status, found.reason) == (PluginStatus.FAILED, look.problem), "who needs it is told why"
     told = pimgr(base, "list")
     assert told.returncode == 0
     assert "what was added is not loaded" in told.stdout
     assert "gmail " in told.stdout, "the release's own go on"
+
+
+def test_files_are_read_only_where_the_house_needs_the_plugin(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIMGR_PLUGINS", str(base))
+    read: list[str] = []
+    monkeypatch.setattr(added, "altered", lambda one: read.append(one.name) or "")
+    plugins.load({"gmail"})
+    assert read == []
+    found = plugins.load({"acme"})
+    assert sorted(read) == ["acmelib", "pimgr-acme"]
+    assert "acme.thing" in found.types
 
 
 # ------------------------------------------------------------------------------------------------------- power cuts

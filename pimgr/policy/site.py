@@ -25,8 +25,10 @@ MOST_IGNORED = 3
 ALARMED_EVERY_S = 3600.0
 BLIND_S = 900.0
 """Without a reading that tells the setting for this long after a request, it is taken as lost."""
-LOOK_EVERY_S = 60.0
-"""Meters of a cloud are asked out of turn this often at most: their calls are counted."""
+LOOK_EVERY_S = 120.0
+LOOK_FOR_S = 6.0
+"""Meters of a cloud are asked out of turn once in two minutes: their calls are counted, and a status may be dated back.
+For longer than the longest time between two ticks, so that there is one in it."""
 STALE_S = 330.0
 """After a request a cloud may tell the old value for so long. Source: live status is renewed every 5 minutes."""
 
@@ -164,7 +166,7 @@ class _Pursuing:
     def _begin(self, p: Pursuit) -> Pursuit:
         reading, so = self._so(p)
         if reading is None:
-            self._look(reading)
+            self._look(p)
             return p
         return self._seen(p, reading) if so else self._ask(p)
 
@@ -173,7 +175,7 @@ class _Pursuing:
         reading, so = self._so(p)
         if reading is not None and so:
             return self._seen(p, reading)
-        self._look(reading)
+        self._look(p)
         if p.accepted is False:
             return self._again(replace(p, failing=tuple(dict.fromkeys((*p.failing, p.control)))))
         patience_s = self._patience(p) if self._is_news(reading, p) else max(BLIND_S, self._patience(p))
@@ -262,7 +264,9 @@ class _Pursuing:
             tries=p.tries + 1,
         )
 
-    def _look(self, reading: SiteReading | None) -> None:
+    def _look(self, p: Pursuit) -> None:
         """Have the meters of the controls read out of turn, now and then."""
-        if reading is None or self.turn.now.since(reading.at) >= LOOK_EVERY_S:
+        since = p.asked_at
+        waited_s = self.turn.now.since(since) if since is not None else self.turn.now.mono_s
+        if waited_s % LOOK_EVERY_S < LOOK_FOR_S:
             self.turn.look.update(self.controls)

@@ -84,18 +84,19 @@ def reason(turn: Turn, state: State, wants: tuple[SettingWant, ...], hindrance: 
     mine = [(want, pursuits[aspect_of(want.value)]) for want in wants if aspect_of(want.value) in pursuits]
     if not mine:
         return
-    said = [f"{word(want.value)} ({want.why}): {_how(p)}" for want, p in mine]
+    said = [f"{word(want.value)} ({want.why}): {_how(turn, p)}" for want, p in mine]
     waits = [p for _, p in mine if p.stage in (Stage.WAITING, Stage.ASKED)]
     status = "alarm" if any(p.alarmed for _, p in mine) else _status((waits or [mine[0][1]])[0].stage)
-    turn.reasons.append(Reason(part=SITE, status=status, why="; ".join(said), returns=hindrance if waits else ""))
+    turn.reasons.append(Reason(part=SITE, status=status, why="; ".join(said), returns=hindrance))
 
 
-def _how(p: Pursuit) -> str:
+def _how(turn: Turn, p: Pursuit) -> str:
     if p.alarmed:
         return f"does not come through, set it by hand{f' ({p.problem})' if p.problem else ''}"
     match p.stage:
         case Stage.WAITING:
-            return "not asked for yet"
+            told = any(setting_of(r, aspect_of(p.wish)) is not None for r in turn.inputs.settings)
+            return "not asked for yet" if told else "not asked for yet, since no meter tells how it is"
         case Stage.ASKED:
             by = f"asked by {p.control} {p.tries} times" if p.tries > 1 else f"asked by {p.control}"
             return f"{by}, not seen yet{f' ({p.problem})' if p.problem else ''}"

@@ -39,13 +39,17 @@ class Site(Desk):
         self.outcomes: list[Any] = []
         self.mailed: list[tuple[Severity, str, str]] = []
         self.grid = "up"
+        self.looks: list[float] = []
+        self.dated_back_s = 0.0
 
     def live(self, seconds: float, step: float = 10.0) -> Site:
         """Let time pass; each request is answered, and done, before the next reading."""
         end = self.t + seconds
         while self.t < end:
             self.t += step
-            reading = SiteReading(at=self.instant(), source=CLOUD, **{**self.facts, **self.paper})
+            reading = SiteReading(
+                at=self.instant(self.t - self.dated_back_s), source=CLOUD, **{**self.facts, **self.paper}
+            )
             self.site = reading if self.tells else None
             inputs = Inputs(
                 grid=self._grid(),
@@ -57,6 +61,7 @@ class Site(Desk):
             self.outcomes = []
             self.decision = self.decide(inputs)
             self.mailed += [(n.severity, n.subject, n.text) for n in self.decision.notices]
+            self.looks += [self.t] if CLOUD in self.decision.look else []
             for action in self.decision.actions:
                 self._do(action)
         return self
@@ -129,8 +134,8 @@ def test_without_a_meter_that_tells_nothing_is_written() -> None:
     site.tells = False
     site.live(7200)
     assert site.asked == []
-    assert "tesla" in site.decision.look, "the control is asked for a reading"
-    assert "not asked for yet" in site.why
+    assert len(site.looks) == 60, "the control is asked for a reading now and then"
+    assert "not asked for yet, since no meter tells how it is" in site.why
 
 
 def test_mode_and_reserve_never_race() -> None:
@@ -396,6 +401,18 @@ def told(site: Site, *readings: SiteReading) -> None:
     """Another tick, 10 s later, with these readings of the meters."""
     site.t += 10
     site.decide(Inputs(settings=readings, grid=site._grid()))
+
+
+def test_a_cloud_whose_readings_are_dated_back_is_not_read_all_the_time() -> None:
+    site = Site(R30)
+    site.obeys[CLOUD], site.error[CLOUD] = False, ""
+    site.dated_back_s = 300.0
+    site.live(1000, step=1.0)
+    assert len(site.looks) <= 80, "some seconds in two minutes"
+    assert len(site.asked) == 4, "the old value, told as of after the request, is the first that counts"
+    site.obeys[CLOUD] = True
+    site.live(900)
+    assert site.stage() is Stage.SEEN
 
 
 def test_the_control_is_read_again_soon_after_a_request() -> None:

@@ -50,7 +50,7 @@ async def hundred(quick: bool) -> list[Figure]:
         theirs = await stack.enter_async_context(plugs(PLUGS))
         stage = Stage(stack.enter_context(folder("plugs")))
         stack.push_async_callback(stage.close)
-        stage.write(config(ours, TIMING), "")
+        stage.write(config(ours, TIMING), {"gateway-password": "S3cr3t"})
         await stage.start()
         assert stage.process is not None
         pairs: list[tuple[Ours, Theirs]] = []

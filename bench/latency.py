@@ -93,7 +93,7 @@ async def _house(stack: AsyncExitStack, timing: Timing, number: int) -> tuple[Ho
     house = await stack.enter_async_context(plugs(PLUGS))
     stage = Stage(stack.enter_context(folder(str(number))))
     stack.push_async_callback(stage.close)
-    stage.write(config(house, timing), "")
+    stage.write(config(house, timing), {"gateway-password": "S3cr3t"})
     return house, stage
 
 

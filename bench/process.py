@@ -14,6 +14,7 @@ from bench.figures import Figure, spread
 from bench.machine import status_mib
 from pimgr.demo.plan import Plan, build_house, config_text
 from pimgr.demo.stage import Stage
+from pimgr.demo.tables import Writer
 from pimgr.house import House
 
 PLAN = Plan(pace=3.5)
@@ -33,7 +34,7 @@ async def demo_house(stack: AsyncExitStack) -> tuple[House, Stage]:
     ca_file.write_text(house.ca_pem, encoding="utf-8")
     stage = Stage(path)
     stack.push_async_callback(stage.close)
-    stage.write(config_text(PLAN, house, ca_file), key)
+    stage.write(config_text(PLAN, house, ca_file), Writer(house, ca_file).secrets(key))
     return house, stage
 
 

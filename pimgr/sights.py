@@ -9,10 +9,10 @@ from pimgr.snapshot import ForecastLine, SiteFact, ThermostatLine
 
 FACTS = {
     "charge": ("charge", "{:.0f} %"),
-    "grid_w": ("grid", "{:.0f} W"),
-    "battery_w": ("battery", "{:.0f} W"),
-    "solar_w": ("solar", "{:.0f} W"),
-    "load_w": ("load", "{:.0f} W"),
+    "grid_w": ("grid", "{:z.0f} W"),
+    "battery_w": ("battery", "{:z.0f} W"),
+    "solar_w": ("solar", "{:z.0f} W"),
+    "load_w": ("load", "{:z.0f} W"),
     "reserve": ("reserve", "{:g} %"),
     "mode": ("mode", "{}"),
     "grid_charging": ("charging from the grid", ""),

@@ -58,6 +58,7 @@ def demo(
     json: Annotated[Path | None, typer.Option("--json", help="Write the scorecard into this file.")] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Under 20 s.")] = False,
     no_tty: Annotated[bool, typer.Option("--no-tty", help="Lines instead of a live view.")] = False,
+    scenario: Annotated[str, typer.Option(help="house; or full: all device kinds, no internet.")] = "house",
 ) -> None:
     """Watch a simulated house lose the grid and get it back, on this machine."""
     try:
@@ -65,7 +66,9 @@ def demo(
     except ModuleNotFoundError as error:
         cure = "`pip install pimgr[all,house,screen]`"
         say.fail(f"the demo needs the Python module {error.name}, which is not installed: {cure}", Exit.NO)
-    say.leave(demos.main(demos.Options(json=json, fast=fast, tty=not no_tty)))
+    if scenario not in demos.SCENARIOS:
+        say.fail(f"there is no scenario {scenario!r}; there are: {', '.join(demos.SCENARIOS)}", Exit.USAGE)
+    say.leave(demos.main(demos.Options(json=json, fast=fast, tty=not no_tty, scenario=scenario)))
 
 
 @app.command()

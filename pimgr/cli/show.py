@@ -57,7 +57,7 @@ def _widest(parts: Iterable[PartLine]) -> int:
 
 
 def _part(part: PartLine, width: int) -> list[str]:
-    watts = "" if part.power_w is None else f"{part.power_w:.0f} W"
+    watts = "" if part.power_w is None else f"{part.power_w:z.0f} W"
     first = f"  {safe(part.part, NAME):<{width}}  {part.state:<7}  {watts:>7}  {safe(part.status, 20)}".rstrip()
     told = part.why + (f"; {part.returns}" if part.returns else "") if part.status else ""
     lines = [first, *(wrapped(told, 6) if told else [])]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from pimgr.demo.tables import Writer
 from pimgr.house import House, read_spec
 
 HOUSE = """
@@ -68,13 +68,19 @@ class DemoTier:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Seconds are counted from the first decision. `pace`: how much faster than the usual minute it is played."""
+    """Seconds are counted from the first decision. `pace`: how much faster than the usual minute it is played.
 
+    `offline_s`, `online_s`: when the internet goes and comes back; None where it stays. `battery`: more of that table.
+    """
+
+    house: str = HOUSE
     pace: float = 1.0
     down_s: float = 5.0
     fall_s: float = 12.0
     person_s: float = 26.0
     up_s: float = 34.0
+    offline_s: float | None = None
+    online_s: float = 0.0
     end_s: float = 60.0
     charge_after: float = 47.0
     settle_s: float = 6.0
@@ -85,6 +91,8 @@ class Plan:
         DemoTier("low battery", ("strip/2", "strip/5", "nas"), 50.0, 12.0),
     )
     never_shed: tuple[str, ...] = ("strip/1",)
+    sources: tuple[str, ...] = ("gateway",)
+    battery: str = ""
     person: str = "strip/3"
     """Somebody turns this one on again in mid-outage: it is theirs from then on."""
 
@@ -103,21 +111,21 @@ class Plan:
 
 
 def build_house(plan: Plan, log: Path) -> tuple[House, str]:
-    """The house, and the private key (OpenSSH text) that its machine lets in."""
+    """The house, and the private key (OpenSSH text) that its machines let in."""
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    text = HOUSE.format(return_s=plan.at(2.0)).replace('id = "nas"', f'id = "nas"\nauthorized_keys = ["{public}"]')
+    text = plan.house.format(return_s=plan.at(2.0))
+    text = text.replace('kind = "ssh"\n', f'kind = "ssh"\nauthorized_keys = ["{public}"]\n')
     return House(read_spec(f'log = "{log}"\n{text}')), private
 
 
 def config_text(plan: Plan, house: House, ca_file: Path) -> str:
     """pimgr's config for the running house."""
     tiers = "\n".join(_tier(tier) for tier in plan.tiers)
-    devices = "\n".join(_table(house, device, ca_file) for device in house.spec.device)
     return f"""version = 1
 [grid]
-sources = ["gateway"]
+sources = {_strings(plan.sources)}
 poll = "1s"
 confirm = "0s"
 settle = "{plan.at(plan.settle_s) * 1000:.0f}ms"
@@ -125,12 +133,13 @@ settle = "{plan.at(plan.settle_s) * 1000:.0f}ms"
 capacity = "13.5 kWh"
 assumed_load = "1 kW"
 poll = "1s"
+{plan.battery}
 [restore]
 stagger = "{plan.at(plan.stagger_s) * 1000:.0f}ms"
 [protect]
 never_shed = {_strings(plan.never_shed)}
 {tiers}
-{devices}
+{Writer(house, ca_file).tables()}
 """
 
 
@@ -141,42 +150,3 @@ def _tier(tier: DemoTier) -> str:
 
 def _strings(names: tuple[str, ...]) -> str:
     return "[" + ", ".join(f'"{name}"' for name in names) + "]"
-
-
-def _table(house: House, device: Any, ca_file: Path) -> str:
-    port = house.port(device.id)
-    lines = {
-        "gateway": [
-            'type = "powerwall.gateway"',
-            f'address = "127.0.0.1:{port}"',
-            'password = { secret = "gateway-password" }',
-            f'fingerprint = "sha256:{house.fingerprint(device.id)}"' if device.kind == "gateway" else "",
-        ],
-        "kasa": [
-            'type = "kasa.plug"',
-            'address = "127.0.0.1"',
-            f"port = {port}",
-            f"outlets = {getattr(device, 'outlets', 0)}",
-        ],
-        "ssh": [
-            'type = "ssh-host.linux"',
-            'address = "127.0.0.1"',
-            f"port = {port}",
-            'user = "pimgr"',
-            'key = { secret = "nas-key" }',
-            f'host_key = "{house.ssh_host_key(device.id)}"' if device.kind == "ssh" else "",
-            f'mac = "{getattr(device, "mac", "")}"',
-            'wake_address = "127.0.0.1"',
-            f"wake_port = {house.port(device.id, 'wake')}" if device.kind == "ssh" else "",
-        ],
-        "mail": [
-            'type = "gmail.mail"',
-            'user = "house@example.net"',
-            'password = { secret = "mail-password" }',
-            'to = ["owner@example.net"]',
-            'host = "127.0.0.1"',
-            f"port = {port}",
-            f'ca_file = "{ca_file}"',
-        ],
-    }[device.kind]
-    return f"[connections.{device.id}]\n" + "\n".join(lines) + "\n"

@@ -7,21 +7,27 @@ import dataclasses
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 
+from pimgr.demo.full import full
 from pimgr.demo.plan import Plan, build_house, config_text
 from pimgr.demo.score import COMMANDS, Score, Witness, judge
 from pimgr.demo.stage import Stage
+from pimgr.demo.tables import Writer
 from pimgr.demo.view import Lines, Screen, View, scorecard
-from pimgr.house import House
+from pimgr.house import Fault, House
+from pimgr.snapshot import Snapshot
 
 FAST = 3.5
 RESTART_S = 0.3
 """What systemd waits before it starts a service again, here."""
 LOOK_S = 0.05
+SCENARIOS: dict[str, Callable[[float], Plan]] = {"house": lambda pace: Plan(pace=pace), "full": full}
+"""What can be played, at which pace."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,6 +36,7 @@ class Options:
 
     json: Path | None = None
     fast: bool = False
+    scenario: str = "house"
     tty: bool = True
     mutant: str = ""
     keep: Path | None = None
@@ -38,7 +45,7 @@ class Options:
 
 def main(options: Options) -> int:
     """Play, print the scorecard, and give 0 only if everything held."""
-    plan = Plan(pace=FAST if options.fast else 1.0)
+    plan = SCENARIOS[options.scenario](FAST if options.fast else 1.0)
     console = Console()
     with tempfile.TemporaryDirectory(prefix="pimgr-demo-") as temporary:
         folder = options.keep or Path(temporary)
@@ -52,12 +59,12 @@ def main(options: Options) -> int:
 
 
 async def _play(plan: Plan, options: Options, folder: Path, console: Console) -> Score:
-    house, nas_key = build_house(plan, folder / "wire.jsonl")
+    house, ssh_key = build_house(plan, folder / "wire.jsonl")
     async with house:
         stage = Stage(folder, options.mutant)
         ca_file = folder / "house-ca.pem"
         ca_file.write_text(house.ca_pem, encoding="utf-8")
-        stage.write(config_text(plan, house, ca_file), nas_key)
+        stage.write(config_text(plan, house, ca_file), Writer(house, ca_file).secrets(ssh_key))
         screen = options.tty and sys.stdout.isatty()
         view: View = Screen(house, plan, console) if screen else Lines(house, lambda text: print(text, flush=True))
         show = asyncio.create_task(_show(view, stage))
@@ -66,14 +73,14 @@ async def _play(plan: Plan, options: Options, folder: Path, console: Console) ->
         finally:
             show.cancel()
             await asyncio.wait({show})
-            view.show(stage.status)
+            view.show(stage.status, stage.snapshot())
             view.close()
             await stage.close()
 
 
 async def _show(view: View, stage: Stage) -> None:
     while True:
-        view.show(stage.status)
+        view.show(stage.status, stage.snapshot())
         await asyncio.sleep(0.25)
 
 
@@ -84,6 +91,8 @@ class _Rehearsal:
         self.plan, self.house, self.stage, self.view = plan, house, stage, view
         self.fell_at: float | None = None
         self.killed_at: float | None = None
+        self.alone: Snapshot | None = None
+        """What pimgr showed at the end of the time without internet."""
 
     async def play(self) -> Score:
         plan, house = self.plan, self.house
@@ -94,6 +103,10 @@ class _Rehearsal:
         await self._until(began, plan.down_s)
         self.view.say("the grid fails")
         house.grid_up(False)
+        if plan.offline_s is not None:
+            await self._until(began, plan.offline_s)
+            self.view.say("the internet fails too")
+            house.internet_up(False, Fault.REFUSING)
         await self._until(began, plan.fall_s)
         self.view.say(f"the battery falls to {plan.charge_after:g} %")
         house.set_charge(plan.charge_after)
@@ -105,6 +118,11 @@ class _Rehearsal:
         await self._until(began, plan.up_s)
         self.view.say("the grid returns")
         house.grid_up(True)
+        if plan.offline_s is not None:
+            self.alone = self.stage.snapshot()
+            await self._until(began, plan.online_s)
+            self.view.say("the internet is back")
+            house.internet_up(True)
         await self._until_given_back(before, began + plan.at(plan.end_s))
         witness = Witness(
             wire=tuple(house.wire),
@@ -113,6 +131,7 @@ class _Rehearsal:
             fell_at=self.fell_at,
             killed_at=self.killed_at,
             mails=len(house.mails),
+            alone=self.alone,
         )
         return judge(plan, witness)
 
@@ -136,6 +155,7 @@ class _Rehearsal:
         while loop.time() < end:
             after = self._states()
             same = all(after[part] == before[part] for part in before if part != self.plan.person)
+            same = same and (self.plan.offline_s is None or bool(self.house.mails))
             steady_since = (steady_since or loop.time()) if same else None
             if steady_since is not None and loop.time() - steady_since > self.plan.at(4.0):
                 return

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from pimgr.api import Frozen
 from pimgr.demo.plan import DemoTier, Plan
 from pimgr.house import WireEntry
+from pimgr.house.world import ISLANDED_STATUSES
+from pimgr.snapshot import Snapshot
 
+GATEWAY_WORDS = ISLANDED_STATUSES
 COMMANDS = ("switch", "shut_down", "wake")
 
 
@@ -33,6 +36,11 @@ class Score(Frozen):
     killed: bool
     mails: int
     failures: tuple[str, ...]
+    lost: tuple[str, ...] = ()
+    """Connections through the internet that pimgr showed as lost while it was away."""
+    grid_by: str = ""
+    """Where the grid's state came from meanwhile."""
+    mails_offline: int = 0
 
 
 class Witness(Frozen):
@@ -45,6 +53,8 @@ class Witness(Frozen):
     """CLOCK_BOOTTIME s when the charge fell below the tier's threshold."""
     killed_at: float | None
     mails: int
+    alone: Snapshot | None = None
+    """What pimgr showed at the end of the time without internet, where there was one."""
 
 
 def part_of(entry: WireEntry) -> str:
@@ -71,6 +81,9 @@ def judge(plan: Plan, witness: Witness) -> Score:
         killed=witness.killed_at is not None,
         mails=witness.mails,
         failures=(),
+        lost=_lost(witness.alone),
+        grid_by=witness.alone.grid_raw if witness.alone else "",
+        mails_offline=_mails_offline(witness.wire),
     )
     return Score(
         **{**{f: getattr(score, f) for f in score.__struct_fields__}, "failures": tuple(_failures(plan, score))}
@@ -94,7 +107,32 @@ def _failures(plan: Plan, score: Score) -> list[str]:
         found.append("the supervisor was not killed")
     if not score.mails:
         found.append("no mail arrived")
+    return found + (_failures_offline(score) if plan.offline_s is not None else [])
+
+
+def _failures_offline(score: Score) -> list[str]:
+    """What the time without internet should have shown."""
+    found = []
+    if not score.lost:
+        found.append("no connection was shown as lost while the internet was away")
+    if score.grid_by not in GATEWAY_WORDS:
+        found.append(f"the grid was not told by the gateway while the internet was away, but {score.grid_by!r}")
+    if score.mails_offline:
+        found.append(f"{score.mails_offline} mails arrived without an internet")
     return found
+
+
+def _lost(alone: Snapshot | None) -> tuple[str, ...]:
+    return tuple(line.id for line in alone.connections if line.health == "lost") if alone else ()
+
+
+def _mails_offline(wire: Sequence[WireEntry]) -> int:
+    offline, count = False, 0
+    for entry in wire:
+        if entry.what == "truth" and entry.part == "internet":
+            offline = entry.value == "down"
+        count += offline and entry.what in ("mail", "message")
+    return count
 
 
 def _s(seconds: float | None) -> str:

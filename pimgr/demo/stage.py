@@ -8,9 +8,10 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-SECRETS = {"gateway-password": "S3cr3t", "mail-password": "house-mail"}
+from pimgr.snapshot import NoSnapshot, Snapshot, read
 
 
 class Stage:
@@ -30,10 +31,10 @@ class Stage:
         self._socket.setblocking(False)
         self._log = (folder / "supervisor.log").open("ab")
 
-    def write(self, config: str, nas_key: str) -> None:
+    def write(self, config: str, secrets: Mapping[str, str]) -> None:
         """The config, and the secrets as systemd would hand them over."""
         self.config.write_text(config, encoding="utf-8")
-        for name, text in {**SECRETS, "nas-key": nas_key}.items():
+        for name, text in secrets.items():
             path = self.secrets / name
             path.touch(mode=0o600)
             path.write_text(text, encoding="utf-8")
@@ -77,6 +78,13 @@ class Stage:
                 self.ready.set()
             elif line.startswith("STATUS="):
                 self.status = line.removeprefix("STATUS=")
+
+    def snapshot(self) -> Snapshot | None:
+        """What it shows now; None while it shows nothing."""
+        try:
+            return read(self.run)
+        except NoSnapshot:
+            return None
 
     async def kill(self) -> float:
         """SIGKILL, as a power cut or the watchdog's last resort; gives the moment (CLOCK_BOOTTIME s)."""

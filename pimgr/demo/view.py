@@ -15,6 +15,8 @@ from rich.text import Text
 from pimgr.demo.plan import Plan
 from pimgr.demo.score import COMMANDS, Score, part_of
 from pimgr.house import House
+from pimgr.house.kinds import find_kind
+from pimgr.snapshot import Snapshot
 from pimgr.text import safe
 
 STYLE = {"on": "green", "up": "green", "off": "red", "shutting down": "yellow", "booting": "yellow"}
@@ -23,7 +25,7 @@ STYLE = {"on": "green", "up": "green", "off": "red", "shutting down": "yellow", 
 class View(Protocol):
     """Where the rehearsal is shown."""
 
-    def show(self, status: str) -> None: ...
+    def show(self, status: str, seen: Snapshot | None) -> None: ...
 
     def say(self, text: str) -> None: ...
 
@@ -36,9 +38,10 @@ class Lines:
     def __init__(self, house: House, out: Callable[[str], None]) -> None:
         self.house, self.out = house, out
         self._seen, self._status = 0, ""
+        self._lost: set[str] = set()
         self._began = time.monotonic()
 
-    def show(self, status: str) -> None:
+    def show(self, status: str, seen: Snapshot | None) -> None:
         entries = list(self.house.wire)
         for entry in entries[self._seen :]:
             if entry.what in (*COMMANDS, "person", "mail") or (entry.what == "truth" and entry.device == "house"):
@@ -47,6 +50,15 @@ class Lines:
         if status != self._status:
             self._status = status
             self.say(f"pimgr says {safe(status)}")
+        if seen is not None:
+            self._tell_lost({line.id for line in seen.connections if line.health == "lost"}, seen)
+
+    def _tell_lost(self, lost: set[str], seen: Snapshot) -> None:
+        if news := sorted(lost - self._lost):
+            self.say(f"lost      {', '.join(news)}; {told_by(seen)}")
+        if back := sorted(self._lost - lost):
+            self.say(f"answers   {', '.join(back)} again")
+        self._lost = lost
 
     def say(self, text: str) -> None:
         self.out(f"{time.monotonic() - self._began:6.2f} s  {text}")
@@ -65,8 +77,9 @@ class Screen:
         self._live = Live(console=console, refresh_per_second=4, transient=False)
         self._live.start()
 
-    def show(self, status: str) -> None:
-        self._live.update(Group(self._top(status), self._parts(), self._wire()))
+    def show(self, status: str, seen: Snapshot | None) -> None:
+        lines = [] if seen is None else [self._lines(seen)]
+        self._live.update(Group(self._top(status), self._parts(), *lines, self._wire()))
 
     def say(self, text: str) -> None:
         self._said.append(f"{time.monotonic() - self._began:5.1f} s  {text}")
@@ -94,10 +107,29 @@ class Screen:
             table.add_row(safe(name), Text(is_, style=style), f"{watts:.0f}", tiers.get(name, ""))
         return table
 
+    def _lines(self, seen: Snapshot) -> Panel:
+        """Who answers, at home and in the internet, and who tells what meanwhile."""
+        away = {each.id for each in self.house.spec.device if find_kind(each.kind).internet}
+        text = Text()
+        for place, there in (("at home", False), ("internet", True)):
+            text.append(f"{place:9}")
+            for line in seen.connections:
+                if (line.id in away) is there:
+                    text.append(f" {safe(line.id)}", style="red" if line.health == "lost" else "green")
+            text.append("\n")
+        text.append(told_by(seen))
+        return Panel(text, title="who answers")
+
     def _wire(self) -> Panel:
         commands = [e for e in self.house.wire if e.what in (*COMMANDS, "person", "mail")]
         lines = [f"{e.what:9} {safe(part_of(e)):12} {safe(e.value)}" for e in commands[-6:]]
         return Panel(Text("\n".join(lines) or "nothing yet"), title="on the wire")
+
+
+def told_by(seen: Snapshot) -> str:
+    """Where pimgr has its readings from at this moment."""
+    facts = [f"{fact.name} {fact.value} by {fact.source}" for fact in seen.site]
+    return safe(", ".join([f"grid {seen.grid} ({seen.grid_raw})", *facts]), 300)
 
 
 def scorecard(console: Console, plan: Plan, score: Score) -> None:
@@ -112,6 +144,10 @@ def scorecard(console: Console, plan: Plan, score: Score) -> None:
     table.add_row("parts switched to and fro", str(len(score.twice)), "0")
     table.add_row("supervisor killed (SIGKILL)", "once" if score.killed else "never", "once")
     table.add_row("mails arrived", str(score.mails), "1 or more")
+    if plan.offline_s is not None:
+        table.add_row("lost while the internet was away", ", ".join(score.lost), "1 or more")
+        table.add_row("meanwhile the grid was told by", score.grid_by, "the gateway")
+        table.add_row("mails that arrived meanwhile", str(score.mails_offline), "0")
     console.print(table)
     console.print("Settings that differ from the defaults:")
     for line in plan.differences():

@@ -196,12 +196,12 @@ class House:
         self.wire.note(device, "", "fault", fault)
         self._gates[device].set_fault(fault)
 
-    def internet_up(self, up: bool) -> None:
-        """The line to the world goes, or comes back: every server in the internet is dead meanwhile."""
+    def internet_up(self, up: bool, looks: Fault = Fault.DEAD) -> None:
+        """The line to the world goes, or comes back; meanwhile every server in the internet `looks` like this."""
         self.wire.note("house", "internet", "truth", "up" if up else "down")
         for each in self.spec.device:
             if find_kind(each.kind).internet:
-                self._gates[each.id].set_power(Fault.NONE if up else Fault.DEAD)
+                self._gates[each.id].set_power(Fault.NONE if up else looks)
 
     def gateway_answers(self, status: int | None, device: str | None = None) -> None:
         """Gateways (one, or all) answer every call with this HTTP status; None is back to normal."""

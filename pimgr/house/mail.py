@@ -151,4 +151,4 @@ async def _serve(spec: MailSpec, house: House) -> AsyncIterator[None]:
         yield
 
 
-KIND = ServerKind(kind="mail", config=MailSpec, serve=_serve, faults=MAIL_FAULTS)
+KIND = ServerKind(kind="mail", config=MailSpec, serve=_serve, faults=MAIL_FAULTS, internet=True)

@@ -12,6 +12,7 @@ import pytest
 
 from pimgr.demo.plan import Plan, build_house, config_text
 from pimgr.demo.stage import Stage
+from pimgr.demo.tables import Writer
 from pimgr.house import Fault
 
 pytestmark = pytest.mark.slow
@@ -24,7 +25,7 @@ async def _check(folder: Path, faults: dict[str, Fault]) -> tuple[int, str, list
         ca_file = folder / "house-ca.pem"
         ca_file.write_text(house.ca_pem, encoding="utf-8")
         stage = Stage(folder)
-        stage.write(config_text(Plan(), house, ca_file), key)
+        stage.write(config_text(Plan(), house, ca_file), Writer(house, ca_file).secrets(key))
         for device, fault in faults.items():
             house.fault(device, fault)
         process = await asyncio.create_subprocess_exec(

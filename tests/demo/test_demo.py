@@ -28,6 +28,37 @@ def test_the_demo_passes_and_writes_its_scorecard(tmp_path: Path) -> None:
     assert "differ from the defaults" in done.stdout
 
 
+def test_the_full_house_sheds_without_the_internet_and_shows_who_is_lost(tmp_path: Path) -> None:
+    card = tmp_path / "score.json"
+    command = [
+        sys.executable,
+        "-m",
+        "pimgr.cli",
+        "demo",
+        "--scenario",
+        "full",
+        "--fast",
+        "--no-tty",
+        "--json",
+        str(card),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    score = json.loads(card.read_text())
+    assert set(score["owed"]) == set(score["given_back"])
+    assert {"pool-pump", "spa", "workshop/1", "nas", "sun", "office-pc"} <= set(score["owed"])
+    assert {"tesla", "climate", "weather"} <= set(score["lost"])
+    assert (score["grid_by"], score["mails_offline"]) == ("SystemIslandedActive", 0)
+    assert score["mails"] > 0
+
+
+def test_a_scenario_that_is_not_there_is_told(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pimgr.cli", "demo", "--scenario", "nowhere"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "there are: house, full" in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("mutant", "failure"),
     [("amnesiac", "never given back"), ("generous", "restored wrongly"), ("late", "first command after")],

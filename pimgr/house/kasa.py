@@ -19,7 +19,7 @@ import h11
 import msgspec
 from msgspec import Meta
 
-from pimgr.house.faults import HTTP_FAULTS, OVERSIZE_BYTES, Line
+from pimgr.house.faults import OVERSIZE_BYTES, Line
 from pimgr.house.house import House
 from pimgr.house.http import Answer, serve_http
 from pimgr.house.kinds import DeviceSpec, LoadSpec, Power, Seconds, ServerKind
@@ -99,6 +99,7 @@ class Plug:
         parts = loads(spec)
         self._parts = {f"{self.device_id}{number:02d}": part for number, part in enumerate(parts)}
         self.alias = spec.alias or spec.id
+        self.refuses = 0  # an HTTP status for everything: 403 is its switch for third parties off
         self.door: KlapDoor | None = None
         if spec.protocol != "legacy":
             talk = (
@@ -125,9 +126,8 @@ class Plug:
         self._house.wire.note(self.spec.id, "", "refused", why)
 
     def _respond(self, request: h11.Request, body: bytes) -> Answer:
-        status = self._house.gate(self.spec.id).fault.http_status
-        if status is not None or self.door is None:
-            return Answer(status=status or 404, body=b"")
+        if self.refuses or self.door is None:
+            return Answer(status=self.refuses or 404, body=b"")
         return self.door.respond(request, body)
 
     def found(self, probe: bytes) -> bytes | None:
@@ -296,4 +296,4 @@ async def _serve(spec: KasaSpec, house: House) -> AsyncIterator[None]:
         yield
 
 
-KIND = ServerKind(kind="kasa", config=KasaSpec, serve=_serve, loads=loads, faults=HTTP_FAULTS, mains=True)
+KIND = ServerKind(kind="kasa", config=KasaSpec, serve=_serve, loads=loads, mains=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pimgr.house import Fault, House
+from pimgr.house import House
 from pimgr.house.gate import LOOPBACK
 from pimgr.house.klap import DEFAULT_ACCOUNT, Klap, Seal, account_hash, proof
 from pimgr.house.klap_found import BROADCAST, tdp_frame
@@ -271,7 +271,7 @@ def test_a_client_that_fails_the_second_handshake_has_no_session() -> None:
 def test_a_device_whose_third_party_switch_is_off_answers_403() -> None:
     async def scene() -> None:
         async with House.from_toml(PLUGS) as house:
-            house.fault("one", Fault.HTTP_403)
+            house.controls("one").refuses = 403
             one = client(house, "one", Klap.V1)
             assert (await asyncio.to_thread(one.post, "/app/handshake1", one.local))[0] == 403
 

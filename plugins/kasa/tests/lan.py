@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import msgspec
-from pimgr_kasa import PLUG, PlugConfig
+from pimgr_kasa import PLUG, PlugConfig, discovery
 from pimgr_kasa.plug import Outlet
 
 from pimgr.api import Deadlines, DeviceError
@@ -126,6 +126,7 @@ async def main() -> dict[str, Any]:
         await stack.enter_async_context(forwarded("192.0.2.1", LEGACY, house.port("other")))
         context = FakeContext("wizard")
         assert PLUG.discover is not None
+        discovery.LISTEN_S = 1.0
         async with ear(LEGACY, {"192.0.2.15": plug.found}), ear(NEWER, {"192.0.2.16": klap.found}):
             result["found"] = [msgspec.to_builtins(found) async for found in PLUG.discover(context)]
         known = FakeContext("plug", {}, Deadlines(read_s=2.0, switch_s=2.0))

@@ -41,7 +41,7 @@ outlets = 6
 watts = [10.0, 20.0, 30.0, 40.0, 50.0, 60.0]
 on = [true, true, true, false, true, true]
 """
-QUICK = Deadlines(read_s=1.0, switch_s=1.0)
+QUICK = Deadlines(read_s=0.6, switch_s=0.6)
 
 
 @dataclass

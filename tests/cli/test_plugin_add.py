@@ -94,6 +94,17 @@ def test_what_was_added_comes_after_the_release_on_the_path(base: Path, monkeypa
     assert sys.path[-1] == site
 
 
+def test_the_service_may_read_what_root_added_whatever_roots_umask(base: Path, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        made = change.add(base, str(wheel(tmp_path, "other")), OFFLINE)
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(before)
+    for path in (made.folder, *made.folder.rglob("*")):
+        assert path.stat().st_mode & 0o077 == (0o055 if path.is_dir() else 0o044), path
+
+
 def test_a_second_plugin_leaves_the_first_as_it_was(base: Path, tmp_path: Path) -> None:
     newer = plain_wheel(tmp_path / "w", "acmelib", "3.0", files={"acmelib/__init__.py": "ANSWER = 43\n"})
     second = wheel(tmp_path, "other", needs=("acmelib",))

@@ -40,6 +40,20 @@ session_s = 0.2
 id = "fresh"
 kind = "kasa"
 protocol = "klap2"
+[[device]]
+id = "smart"
+kind = "kasa"
+protocol = "klap2"
+dialect = "smart"
+watts = 60.0
+discovery = true
+[[device]]
+id = "smart-strip"
+kind = "kasa"
+protocol = "klap2"
+dialect = "smart"
+outlets = 3
+on = [true, false, true]
 """
 
 # ------------------------------------------------------------------------------------------------- published vectors
@@ -146,6 +160,7 @@ class Client:
         self.local = bytes(range(16))
         self.cookie = ""
         self.seal: Any = None
+        self._numbers = count(1)
 
     def post(self, path: str, body: bytes) -> tuple[int, bytes, str]:
         connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=3.0)
@@ -171,8 +186,9 @@ class Client:
         self.seal = Seal(self.local, remote, self.account)
         return status
 
-    def ask(self, request: dict[str, Any], number: int = 1) -> tuple[int, Any]:
-        number += self.seal.number
+    def ask(self, request: dict[str, Any], number: int | None = None) -> tuple[int, Any]:
+        """`number`: of the request, from 1 on; left out, the next one."""
+        number = self.seal.number + (next(self._numbers) if number is None else number)
         sealed = self.seal.sealed(number, json.dumps(request).encode())
         status, body, _ = self.post(f"/app/request?seq={number}", sealed)
         return status, json.loads(self.seal.opened(number, body)) if body else None
@@ -244,9 +260,8 @@ def test_a_session_ends_by_itself() -> None:
         async with House.from_toml(PLUGS) as house:
             two = client(house, "two", Klap.V2)
             assert await asyncio.to_thread(two.log_in) == 200
-            numbers = count(1)
             async with asyncio.timeout(3.0):
-                while (await asyncio.to_thread(two.ask, SYSINFO, next(numbers)))[0] == 200:
+                while (await asyncio.to_thread(two.ask, SYSINFO))[0] == 200:
                     pass
             assert house.wire.of("refused", "two")[-1].value == "no session"
 
@@ -274,6 +289,51 @@ def test_a_device_whose_third_party_switch_is_off_answers_403() -> None:
             house.controls("one").refuses = 403
             one = client(house, "one", Klap.V1)
             assert (await asyncio.to_thread(one.post, "/app/handshake1", one.local))[0] == 403
+
+    asyncio.run(scene())
+
+
+# ------------------------------------------------------------------------------------------------- the newer dialect
+
+
+def test_a_plug_of_the_newer_dialect_answers_methods_one_at_a_time_or_several() -> None:
+    async def scene() -> None:
+        async with House.from_toml(PLUGS) as house:
+            one = client(house, "smart", Klap.V2, *DEFAULT_ACCOUNT)
+            assert await asyncio.to_thread(one.log_in) == 200
+
+            async def ask(method: str, params: dict[str, Any] | None = None) -> Any:
+                return (await asyncio.to_thread(one.ask, {"method": method, "params": params}))[1]
+
+            info = (await ask("get_device_info"))["result"]
+            assert (info["device_on"], info["device_id"]) == (True, house.controls("smart").device_id)
+            assert (await ask("get_emeter_data"))["result"]["power_mw"] == 60_000
+            both = {
+                "requests": [{"method": "set_device_info", "params": {"device_on": False}}, {"method": "unheard_of"}]
+            }
+            said = (await ask("multipleRequest", both))["result"]["responses"]
+            assert [each["error_code"] for each in said] == [0, -1002]
+            assert not house.is_on("smart")
+            assert (await ask("set_device_info", {"device_on": 1}))["error_code"] == -1008
+            assert (await asyncio.to_thread(one.ask, SYSINFO))[1] == {"error_code": -1002}
+
+    asyncio.run(scene())
+
+
+def test_an_outlet_of_the_newer_dialect_is_addressed_by_its_id_and_told_by_its_position() -> None:
+    async def scene() -> None:
+        async with House.from_toml(PLUGS) as house:
+            one = client(house, "smart-strip", Klap.V2, *DEFAULT_ACCOUNT)
+            assert await asyncio.to_thread(one.log_in) == 200
+            _, said = await asyncio.to_thread(one.ask, {"method": "get_child_device_list"})
+            outlets = {each["position"]: each for each in said["result"]["child_device_list"]}
+            assert [outlets[position]["device_on"] for position in (1, 2, 3)] == [True, False, True]
+            off = {"method": "set_device_info", "params": {"device_on": False}}
+            for child, code in ((outlets[3]["device_id"], 0), ("nobody", -1008)):
+                params = {"device_id": child, "requestData": off}
+                _, said = await asyncio.to_thread(one.ask, {"method": "control_child", "params": params})
+                assert said["error_code"] == code
+            assert [house.is_on(f"smart-strip/{number}") for number in (1, 2, 3)] == [True, False, False]
 
     asyncio.run(scene())
 

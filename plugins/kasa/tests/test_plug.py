@@ -143,6 +143,27 @@ def test_a_command_states_what_is_wanted_however_often_it_is_said() -> None:
     run(test())
 
 
+def test_a_switch_that_the_plug_answers_well_and_ignores_is_seen_in_the_next_reading() -> None:
+    async def test() -> None:
+        async with home() as at:
+            at.house.controls("plug").switch = lambda *_: None
+            await at.outlet().switch(False)
+            assert (await at.outlet().read_load()).on is True
+
+    run(test())
+
+
+def test_a_plug_is_opened_anew_in_another_event_loop() -> None:
+    """The library's device can't move to another loop: nothing of it outlives the connection."""
+
+    async def test() -> None:
+        async with home() as at:
+            assert (await at.outlet().read_load()).on is True
+
+    for _ in range(2):
+        run(test())
+
+
 def test_the_first_call_may_be_a_command() -> None:
     async def test() -> None:
         async with home("strip") as at:

@@ -323,7 +323,7 @@ class History:
             assert ended == "Refused"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.sampled_from(DEEDS), st.integers(1, 14)), max_size=10))
 def test_whatever_happens_a_token_is_left_that_works_unless_it_was_revoked(deeds: list[tuple[str, int]]) -> None:
     async def test() -> None:

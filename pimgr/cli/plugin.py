@@ -23,8 +23,6 @@ Offline = Annotated[bool, typer.Option("--offline", help="Ask no index: take onl
 Wheels = Annotated[
     list[Path] | None, typer.Option("--wheels", help="A folder of wheels to look in too; may be given more than once.")
 ]
-OFFICIAL = ("apprise", "gmail", "honeywell", "kasa", "powerwall", "ssh-host", "tuya", "weather", "windows-host")
-"""What may be said without its distribution and version: the plugins of this release."""
 
 
 @app.command("list")
@@ -109,6 +107,8 @@ def plugin_rebuild(offline: Offline = False, wheels: Wheels = None) -> None:
 def _official(what: str) -> str:
     """`kasa` is the plugin of this project, at the version of this release."""
     from importlib.metadata import version
+
+    from pimgr.config.connections import OFFICIAL
 
     return f"pimgr-{what}=={version('pimgr')}" if what in OFFICIAL and not Path(what).exists() else what
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pimgr.installs import templates
+from pimgr.config.connections import OFFICIAL
+from pimgr.installs import licences, templates, templates_tests
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 NAMES = "a plugin's name is a small letter, then small letters, digits, - or _, at most 32 in all"
 LICENCES = {
-    "Apache-2.0": templates.APACHE,
-    "MIT": templates.MIT,
-    "GPL-3.0-or-later": templates.GPL,
+    "Apache-2.0": licences.APACHE,
+    "MIT": licences.MIT,
+    "GPL-3.0-or-later": licences.GPL,
     "none": "",
 }
-OFFICIAL = ("apprise", "gmail", "honeywell", "kasa", "powerwall", "ssh-host", "tuya", "weather", "windows-host")
-"""The plugins of this project, which nobody else's can be called after."""
 
 
 class NotMade(Exception):
@@ -54,8 +53,8 @@ def _files(name: str, licence: str) -> dict[str, str]:
         f"{package}/__init__.py": templates.INIT,
         f"{package}/device.py": templates.DEVICE,
         f"{package}/py.typed": "",
-        "tests/loopback.py": templates.LOOPBACK,
-        "tests/test_contract.py": templates.TESTS,
+        "tests/loopback.py": templates_tests.LOOPBACK,
+        "tests/test_contract.py": templates_tests.TESTS,
     }
     if LICENCES[licence]:
         files["LICENSE"] = LICENCES[licence]

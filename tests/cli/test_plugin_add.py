@@ -189,6 +189,15 @@ def test_what_may_not_be_added_changes_nothing_and_is_told(
     assert sorted(path.name for path in base.iterdir()) == ["current", "gen-1", "lock", "wheels"]
 
 
+def test_what_the_release_has_keeps_its_version_though_a_newer_one_lies_ready(base: Path, tmp_path: Path) -> None:
+    newer = plain_wheel(tmp_path / "w", "pluggy", "99.0", files={"pluggy/__init__.py": ""})
+    ready = Sources(offline=True, folders=(newer.parent,))
+    with pytest.raises(NotInstalled, match=r"pip says: .*pluggy"):
+        change.add(base, str(wheel(tmp_path, "greedy", needs=("pluggy>=99",))), ready)
+    made = change.add(base, str(wheel(tmp_path, "modest", needs=("pluggy",))), ready)
+    assert made.allowed.distribution("pluggy") is None
+
+
 def test_code_that_never_ends_loading_is_given_up(tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judging, "LOAD_S", 1.0)
     hangs = wheel(tmp_path, "hangs", files={"pimgr_hangs.py": "import threading\nthreading.Event().wait(30)\n"})

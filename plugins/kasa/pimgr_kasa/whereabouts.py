@@ -98,7 +98,10 @@ class Whereabouts:
             last = msgspec.convert(self._store.get("searched"), Instant)
         except msgspec.ValidationError:
             return True
-        return self._context.now().since(last) >= SEARCH_EVERY_S
+        now = self._context.now()
+        if now.boot != last.boot and now.wall < last.wall:
+            return True  # one of the clocks was wrong, as on a box without a battery for it after a blackout
+        return now.since(last) >= SEARCH_EVERY_S
 
     async def search(self, within_s: float) -> AsyncGenerator[str, None]:
         """Addresses where it might be, which only a connection can prove. Uses up the budget first."""

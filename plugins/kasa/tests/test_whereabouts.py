@@ -210,6 +210,16 @@ def test_a_search_is_made_at_most_once_in_ten_minutes_also_across_restarts(monke
     asyncio.run(main())
 
 
+def test_a_clock_that_was_wrong_before_a_blackout_forbids_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with home(monkeypatch) as at:
+            await at.read()
+            await at.store.put("searched", {"mono_s": 5.0, "wall": at.clock.now().wall + 1e6, "boot": "an-earlier-one"})
+            assert await at.read(address=NOBODY)
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("keys", [{"follow": False}, {}], ids=["told not to", "not known yet"])
 def test_nobody_is_searched_for_where_that_is_not_wanted_or_nobody_is_known(
     keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("PIMGR_JOURNAL_KILLS", "100"))
 SECTOR = 512
 """What a disk writes whole, at the worst."""
+LOG_HEADER = 32
+"""Bytes at the beginning of the log that say which of its pages belong to it."""
 
 
 def kill(folder: Path, kills: int, *how: str) -> dict[str, object]:
@@ -83,10 +85,16 @@ def torn(old: bytes, new: bytes, rng: random.Random) -> Iterator[bytes]:
 def states(before: Files, after: Files, rng: random.Random) -> Iterator[tuple[Files, bool]]:
     """Every kind of crash between two acknowledgements, and whether the second commit had been synced by then.
 
-    The log is written and synced first; then, if it is long enough, its pages are copied into the database.
+    The log is written and synced first; then, if it is long enough, its pages are copied into the database. The commit
+    after that begins the log anew: its header is synced before any page follows, or pages of the old one would come
+    back. Source: SQLite 3.40, wal.c, sqlite3WalFrames (syncHeader).
     """
-    for log in torn(before[1], after[1], rng):
+    log = before[1]
+    if log[:LOG_HEADER] != after[1][:LOG_HEADER]:
         yield (before[0], log), False
+        log = after[1][:LOG_HEADER] + log[LOG_HEADER:]
+    for written in torn(log, after[1], rng):
+        yield (before[0], written), False
     if before[0] != after[0]:
         for database in torn(before[0], after[0], rng):
             yield (database, after[1]), True

@@ -9,6 +9,7 @@ import pwd
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -131,7 +132,9 @@ def _prepare(folder: Path) -> Exim:
     (folder / "spool").mkdir()
     for own in (folder, folder / "server.pem", folder / "spool") if os.geteuid() == 0 else ():
         os.chown(own, whom.pw_uid, whom.pw_gid)
-    for parent in folder.parents[:2] if os.geteuid() == 0 else ():
+    for parent in folder.parents if os.geteuid() == 0 else ():
+        if parent == Path(tempfile.gettempdir()):
+            break
         parent.chmod(parent.stat().st_mode | 0o011)
     return Exim(folder, tls, starttls, folder / "ca.pem")
 

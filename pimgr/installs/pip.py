@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from pimgr.installs.generation import plain
 
 DEADLINE_S = 1200.0
 """What one call of pip may take: a Pi may have to build, over a slow line."""
+_CONFLICT = "The conflict is caused by:"
 _TOLD = 3
 """Lines of pip's own that are passed on when it fails."""
 
@@ -83,7 +85,7 @@ def resolve(requirements: Sequence[str], limits: Sequence[Path], sources: Source
     report = scratch / "report.json"
     report.unlink(missing_ok=True)
     bounds = [f"--constraint={file}" for file in limits]
-    command = ["install", "--dry-run", "--quiet", f"--report={report}", *_isolation()]
+    command = ["install", "--dry-run", f"--report={report}", *_isolation()]
     call([*command, *bounds, *sources.options, *requirements])
     found = msgspec.json.decode(report.read_bytes(), type=_Report)
     return [item.metadata for item in found.install]
@@ -131,10 +133,14 @@ def call(arguments: Sequence[str]) -> None:
 
 
 def told(output: str) -> str:
-    """The lines in which pip says why."""
-    lines = [" ".join(line.split()) for line in output.splitlines() if line.strip()]
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    return "; ".join((errors or lines or ["nothing"])[:_TOLD])[:800]
+    """The lines in which pip says why: those of a conflict, which has a heading, or else its errors."""
+    lines = [" ".join(line.split()) for line in output.splitlines()]
+    if _CONFLICT in lines:
+        why = list(itertools.takewhile(bool, lines[lines.index(_CONFLICT) + 1 :]))
+    else:
+        said = [line for line in lines if line]
+        why = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")] or said or ["nothing"]
+    return "; ".join(why[:_TOLD])[:800]
 
 
 def _isolation() -> list[str]:

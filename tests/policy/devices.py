@@ -14,11 +14,12 @@ PIMGR, PERSON, NATURE = "pimgr", "person", "nature"
 
 @dataclass(frozen=True)
 class Change:
-    """The truth about a part changed at `t` (s since the world began)."""
+    """The truth about a part changed at `t` (s since the world began); `was`: whether it was on before."""
 
     t: float
     on: bool
     by: str
+    was: bool
     level: float = 0.0
 
 
@@ -36,12 +37,12 @@ class Device:
     def become(self, t: float, on: bool, by: str) -> None:
         if on is not self.on:
             self.on = on
-            self.changes.append(Change(t, on, by))
+            self.changes.append(Change(t, on, by, not on))
 
     def was_on(self, t: float) -> bool:
         """The truth at `t`."""
         later = [c for c in self.changes if c.t > t]
-        return not later[0].on if later else self.on
+        return later[0].was if later else self.on
 
     @property
     def last_by(self) -> str:
@@ -72,8 +73,8 @@ class Charger(Device):
 
     def set(self, t: float, level: float, by: str) -> None:
         if level != self.level:
-            self.level, self.on = level, level > FLOOR_A + 0.5
-            self.changes.append(Change(t, self.on, by, level))
+            was, self.level, self.on = self.on, level, level > FLOOR_A + 0.5
+            self.changes.append(Change(t, self.on, by, was, level))
 
     def reading(self, at: Instant) -> LevelReading | None:
         return LevelReading(at=at, source=self.name, level=self.level) if self.reachable else None

@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := $(VENV)/.ready
+CORES ?= $(shell nproc)
+ALONE := tests/kill tests/packaging
 
 # Started programs keep their compiled modules, as installed ones do: measured start times are then a user's.
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,10 +28,13 @@ demo: $(READY) ## watch a house lose the grid, about a minute (DEMO="--fast" for
 test: test-quick test-slow ## the whole suite: the quick tests, then kill loops and wheels (TESTS="-k word" narrows)
 
 test-quick: $(READY)
-	$(BIN)/python -m pytest -m "not slow and not nightly" $(TESTS)
+	$(BIN)/python -m pytest -m "not slow and not nightly" -n $(CORES) $(TESTS)
 
+# What mostly waits does so side by side; what measures itself, or builds in this folder, wants to be alone.
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m "slow and not nightly" --durations=10 $(TESTS)
+	$(BIN)/python -m pytest -m "slow and not nightly" -n $$((2 * $(CORES))) --dist loadfile --durations=10 \
+		$(addprefix --ignore=,$(ALONE)) $(TESTS)
+	$(BIN)/python -m pytest -m "slow and not nightly" --durations=10 $(ALONE) $(TESTS)
 
 test-wheels: $(READY) ## only: wheels of everything install into an empty venv
 	$(BIN)/python -m pytest tests/packaging $(TESTS)

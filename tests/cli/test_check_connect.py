@@ -45,7 +45,7 @@ def test_a_house_that_is_well_is_told_so_and_nothing_is_touched(tmp_path: Path) 
     assert status == 0, printed
     assert "WRONG" not in printed
     assert "grid up (SystemGridConnected)" in printed
-    assert "sudo lets it run commands without a password" in printed
+    assert "sudo lets it run shutdown -h now without a password" in printed
     assert commands == []
 
 

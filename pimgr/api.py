@@ -470,7 +470,14 @@ class DeviceType(Generic[ConfigT]):
     """Seconds between polls where pimgr's own rates don't fit."""
     floor_s: float = 1.0
     """Never read more often than this."""
+    budgets: tuple[str, ...] = ()
+    """Keys of its store that count what an account or a device bears, such as its last login; no secret is in them.
+
+    What a person's look (`pimgr check --connect`, `pimgr device try`) puts there is kept. All else that it puts isn't.
+    """
     discover: Callable[[Context], AsyncIterator[Found]] | None = None
+    calls_off: bool = False
+    """A host of this type that is still up calls its shutdown off when it is told to wake, if there is time."""
     advise: Callable[[ConfigT], Sequence[Finding]] | None = None
     """What a valid config will not bring about, such as mail to a gateway that closed; told by `pimgr check`.
 

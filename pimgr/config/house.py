@@ -286,6 +286,7 @@ class _Reading:
             enforce=extra.enforce if extra else False,
             witness=extra.witness if extra else None,
             shed_to=extra.shed_to if extra else 0.0,
+            calls_off=kind.calls_off,
         )
 
 

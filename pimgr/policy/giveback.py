@@ -93,6 +93,9 @@ def _step(ledger: Ledger, claim: Claim, goal: Value) -> Step:
     if not fits(value_of(reading), goal):
         return Step.START
     if going_down(turn, claim, reading):
+        of = turn.of(claim.part)
+        if isinstance(reading, HostReading) and of is not None and of.calls_off:
+            return Step.START
         turn.look.add(claim.part)
         return Step.WAIT
     return Step.DONE

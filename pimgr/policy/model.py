@@ -37,7 +37,7 @@ class Origin(Frozen):
 class PartPolicy(Frozen, kw_only=True):
     """`fresh_s`: a reading no older may be acted on; `witness`: while this part answers, a silent host is off.
 
-    `shed_to`: the level to which a graded load is taken.
+    `shed_to`: the level to which a graded load is taken. `calls_off`: a host that may still be asked to stay up.
     """
 
     aspect: Aspect
@@ -47,6 +47,7 @@ class PartPolicy(Frozen, kw_only=True):
     enforce: bool = False
     witness: str | None = None
     shed_to: float = 0.0
+    calls_off: bool = False
 
 
 class Tier(Frozen, kw_only=True):

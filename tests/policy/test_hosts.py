@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pimgr.api import replace
-from pimgr.policy.model import ClaimStatus, HostPower, Phase
+from pimgr.policy.model import ClaimStatus, HostPower, Phase, Policy
 from pimgr.policy.verdict import STUBBORN_S
 from tests.policy.desk import Desk, action, asked, house
 
@@ -153,6 +153,30 @@ def test_power_back_in_mid_shutdown_waits_for_off_then_wakes():
     assert over(desk, 1140, True, "nas-2") == []
     assert desk.claimed() == []
     assert "nas: up again" in desk.said
+
+
+def test_a_host_that_can_be_called_off_is_asked_to_stay_up_as_soon_as_the_grid_is_back():
+    desk = Desk(calling_off(house()))
+    accepted(desk)
+    assert over(desk, 1010, True) == [True]
+    for t in range(1020, 1000 + int(STUBBORN_S), 10):
+        assert over(desk, t, True) == []
+    assert "nas" in desk.claimed()
+    assert over(desk, 1030 + STUBBORN_S, True) == []
+    assert desk.claimed() == []
+
+
+def test_a_host_that_was_called_off_too_late_is_woken():
+    desk = Desk(calling_off(house()))
+    accepted(desk)
+    assert over(desk, 1010, True) == [True]
+    assert over(desk, 1050, False) == [True]
+    assert over(desk, 1100, True, "nas-2") == []
+    assert desk.claimed() == []
+
+
+def calling_off(policy: Policy) -> Policy:
+    return replace(policy, parts={**policy.parts, "nas": replace(policy.parts["nas"], calls_off=True)})
 
 
 def test_a_wake_in_mid_shutdown_is_not_taken_for_success_while_the_old_boot_still_answers():

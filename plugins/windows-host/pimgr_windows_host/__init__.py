@@ -32,6 +32,7 @@ RPC = DeviceType(
     config=RpcConfig,
     provides=_provides,
     open=_open_rpc,
+    calls_off=True,
 )
 SSH = DeviceType(
     name="windows-host.ssh",
@@ -39,6 +40,7 @@ SSH = DeviceType(
     config=SshWindowsConfig,
     provides=_provides,
     open=_open_ssh,
+    calls_off=True,
     vendor_modules=("paramiko",),
 )
 

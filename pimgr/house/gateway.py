@@ -51,6 +51,8 @@ class Gateway:
     def __init__(self, spec: GatewaySpec, house: House) -> None:
         self.spec = spec
         self.meters_broken = False
+        self.forbidden: set[str] = set()
+        """Paths that a customer may not read, logged in or not."""
         self._house = house
         self._said: dict[str, bytes] = {}
         self._sessions: dict[str, float] = {}
@@ -96,7 +98,7 @@ class Gateway:
         if path == "/api/logout":
             self._sessions.pop(self._token(request), None)
             return json_answer(200, None)
-        if path != "/api/status" and not self._logged_in(request):
+        if path != "/api/status" and (path in self.forbidden or not self._logged_in(request)):
             self._note("refused", path, "no session")
             return json_answer(403, _NO_ACCESS)
         self._note("query", path, method)

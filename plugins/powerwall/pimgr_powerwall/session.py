@@ -192,21 +192,22 @@ class Session:
         """One new login, however many questions found the session gone at once."""
         async with self._turn:
             if self._logins == logins and self._http is not None:
+                self._may_log_in(wanted)  # until then the session is kept: it may still answer other questions
                 self._http.cookie_jar.clear()
                 await self._context.store.put("cookies", None)
                 self._api = None
                 await self._log_in(wanted, api)
                 self._api = api
 
-    async def _log_in(self, wanted: Wanted, api: API) -> None:
+    def _may_log_in(self, wanted: Wanted) -> None:
+        """Raises Refused while no login may be tried."""
         left_s, why = self._rest_left()
         if left_s > 0:
-            raise Refused(
-                wanted.part,
-                wanted.wish,
-                f"no login for another {left_s:.0f} s, since {why}",
-                "pimgr tries again by itself",
-            )
+            fact = f"no login for another {left_s:.0f} s, since {why}"
+            raise Refused(wanted.part, wanted.wish, fact, "pimgr tries again by itself")
+
+    async def _log_in(self, wanted: Wanted, api: API) -> None:
+        self._may_log_in(wanted)
         password = self._context.secret(self._config.password)
         try:
             await api.login(_USER, self._config.email, password)

@@ -332,6 +332,20 @@ def test_a_rest_survives_no_reboot_into_an_earlier_wall_clock() -> None:
     run(test())
 
 
+def test_a_page_that_no_login_may_read_takes_neither_grid_nor_charge_along() -> None:
+    async def test() -> None:
+        async with home() as at:
+            at.house.controls("gateway").forbidden.add("/api/meters/aggregates")
+            for _ in range(4):
+                assert (await at.gateway.read_grid()).grid is Grid.UP
+                site = await at.gateway.read_site()
+                assert (site.load_w, site.mode) == (None, SiteMode.SELF_CONSUMPTION)
+                at.context.clock.advance(10.0)
+            assert at.logins() == ["ok", "ok"]
+
+    run(test())
+
+
 def test_a_login_asked_too_often_rests() -> None:
     async def test() -> None:
         text = HOUSE + "logins = 1\n"

@@ -504,6 +504,25 @@ def test_in_an_outage_it_is_asked_more_often_than_on_a_healthy_day() -> None:
     run(test())
 
 
+@pytest.mark.parametrize("fault", [Fault.REFUSING, Fault.HTTP_503])
+def test_what_tesla_never_answered_costs_none_of_the_days_calls(fault: Fault) -> None:
+    """Tesla bills answers below 500; an internet that is away for hours is asked for each half a minute."""
+
+    async def test() -> None:
+        async with home(calls_a_day=60) as at:
+            await at.cloud.read_site()
+            at.house.fault("tesla", fault)
+            at.context.clock.advance(2000.0)
+            for _ in range(70):
+                assert type(await failure(at.cloud.read_grid())) is Unreachable
+                at.context.clock.advance(30.0)
+            at.house.fault("tesla", Fault.NONE)
+            await at.cloud.read_grid()
+            await at.cloud.set_reserve(30.0)
+
+    run(test())
+
+
 def test_a_clock_that_is_wrong_for_a_while_locks_no_budget_up() -> None:
     async def test() -> None:
         async with home(calls_a_day=60) as at:

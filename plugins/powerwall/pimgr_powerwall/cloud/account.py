@@ -10,7 +10,7 @@ from typing import Any
 from pimgr.api import Context, Garbled, Instant, Refused
 from pimgr_powerwall.cloud import CloudConfig
 from pimgr_powerwall.cloud.budget import Budget, Share
-from pimgr_powerwall.cloud.errors import Wanted, as_device_error, json_object, refused
+from pimgr_powerwall.cloud.errors import Wanted, as_device_error, json_object, never_sent, refused
 from pimgr_powerwall.cloud.tokens import Refresher
 from pimgr_powerwall.cloud.wire import Ask, Reply, Wire
 from pimgr_powerwall.numbers import number
@@ -119,9 +119,14 @@ class Account:
         signed = Ask(ask.method, ask.url, {"Authorization": f"Bearer {access}"}, json=ask.json)
         asked = self._context.now()
         try:
-            return asked, await self._wire.exchange(signed, wanted.ends_s)
+            reply = await self._wire.exchange(signed, wanted.ends_s)
         except Exception as error:
+            if never_sent(error):
+                self.budget.unspent()
             raise as_device_error(wanted, error) from None
+        if reply.status >= 500:
+            self.budget.unspent()
+        return asked, reply
 
 
 def _found(product: Any) -> Found | None:

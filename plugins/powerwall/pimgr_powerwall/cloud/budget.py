@@ -75,6 +75,14 @@ class Budget:
             self._stored = self._calls + _STEP - 1
             await self._context.store.put("calls", {"day": self._day, "calls": self._stored})
 
+    def unspent(self) -> None:
+        """The latest call costs nothing: it never came to Tesla, or was answered by 500 or more.
+
+        Source: developer.tesla.com, "Billing and Limits". Else an internet that is away for two hours, with a try each
+        half a minute, would shut the cloud out for the rest of the day.
+        """
+        self._calls = max(0, self._calls - 1)
+
     @property
     def used(self) -> int:
         """Calls of today."""

@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import NameResolutionError
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from pimgr.api import DeviceError, Garbled, Refused, Unreachable
-from pimgr_powerwall.cloud.wire import CutError, Reply, TooLargeError
+from pimgr_powerwall.cloud.wire import CutError, NeverSentError, Reply, TooLargeError
 
 _INTERNET = "check the box's internet connection"
 _LASTS = "if it lasts, Tesla has changed something: please report it"
@@ -123,6 +123,12 @@ def _causes(error: BaseException) -> list[BaseException]:
             found.append(each)
             todo += [*each.args, each.__cause__, each.__context__, getattr(each, "reason", None)]
     return found
+
+
+def never_sent(error: Exception) -> bool:
+    """Whether nothing was asked, because no connection came about."""
+    unmade = NewConnectionError | ConnectTimeoutError | NeverSentError | requests.exceptions.SSLError
+    return any(isinstance(cause, unmade) for cause in _causes(error))
 
 
 def _nonsense(cause: BaseException) -> bool:

@@ -35,6 +35,10 @@ class TooLargeError(Exception):
     """An answer grew past the bound."""
 
 
+class NeverSentError(TimeoutError):
+    """The time was over before there was a connection."""
+
+
 class CutError(Exception):
     """An answer ended before its end."""
 
@@ -63,13 +67,14 @@ class Grip:
     """The sockets of one exchange, which any thread may tear: whoever reads them then meets their end."""
 
     def __init__(self) -> None:
-        self.torn = False
+        self.torn = self.held = False
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
 
     def hold(self, connected: socket.socket) -> None:
         """A copy is kept: TLS takes the original's descriptor away before its handshake."""
         with self._lock:
+            self.held = True
             self._sockets.append(socket.socket(fileno=os.dup(connected.fileno())))
         if self.torn:
             self.tear()
@@ -141,7 +146,7 @@ class Wire:
                 return await self._context.call(_exchange, ask, left_s * _CONNECT, grip)
         except (requests.RequestException, CutError, OSError, ValueError) as error:
             if grip.torn:
-                raise TimeoutError from error
+                raise (TimeoutError if grip.held else NeverSentError) from error
             raise
         finally:
             torn.cancel()

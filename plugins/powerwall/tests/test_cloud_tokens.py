@@ -494,6 +494,34 @@ def test_a_cloud_that_refuses_every_token_is_not_asked_for_ever_more_of_them() -
     run(test())
 
 
+def test_a_token_from_under_a_wrong_clock_shuts_nobody_out_after_a_reboot() -> None:
+    """The clock was ten years ahead when the token was given: it is not young for ten years."""
+
+    async def test() -> None:
+        async with home() as at:
+            right = at.context.clock.wall_offset_s
+            at.context.clock.wall_offset_s += 3650 * DAY_S
+            await at.cloud.read_grid()
+            clock = FakeClock(right, boot="boot-2")
+            async with joined(at.house, context_for(at.context.store.after_power_cut(), clock=clock)) as later:
+                at.tesla.authority.expire_access()
+                await later.cloud.read_grid()
+                assert "expiry" not in later.context.standing()
+
+    run(test())
+
+
+def test_a_clock_that_jumps_ahead_makes_no_refresh_token_old() -> None:
+    async def test() -> None:
+        async with home() as at:
+            await at.cloud.read_grid()
+            at.context.clock.wall_offset_s += 3650 * DAY_S
+            await at.cloud.read_site()
+            assert "expiry" not in at.context.standing()
+
+    run(test())
+
+
 def test_authorisation_is_told_once_renewals_are_recorded_only() -> None:
     async def test() -> None:
         async with home() as at:

@@ -108,7 +108,7 @@ class Refresher:
     def age(self) -> tuple[float, float] | None:
         """Days since the refresh token was given, and until it expires; None where there is none yet."""
         kept = self._kept()
-        days = None if kept is None else max(0.0, self._context.now().wall - kept.got.wall) / DAY_S
+        days = None if kept is None else self._age_s(kept) / DAY_S
         return None if days is None else (days, LIFE_DAYS - days)
 
     def newest(self) -> str:
@@ -122,7 +122,11 @@ class Refresher:
         return as_kept(self._context.store.get("tokens"))
 
     def _age_s(self, kept: Tokens) -> float:
-        return self._context.now().since(kept.got)
+        """Seconds since they were asked for. Where a wrong clock dated them ahead: old enough to be renewed."""
+        now = self._context.now()
+        if kept.got.boot != now.boot and now.wall < kept.got.wall:
+            return max(kept.life_s / 2.0, HOPELESS_S) + 1.0
+        return now.since(kept.got)
 
     def _over(self, kept: Tokens) -> bool:
         """Whether it has run out, or a call was refused for it."""
@@ -174,11 +178,9 @@ class Refresher:
                 return kept.access
         for token in () if kept is None else (kept.refresh, kept.previous):
             mark = "" if kept is None else kept.mark
-            if (
-                token
-                and not self._hopeless(token)
-                and (access := await self._tried(wanted, kept, _Candidate(token, mark)))
-            ):
+            if not token or self._hopeless(token):
+                continue
+            if access := await self._tried(wanted, kept, _Candidate(token, mark)):
                 return access
         raise self._revoked(wanted)
 

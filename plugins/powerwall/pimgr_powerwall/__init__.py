@@ -85,6 +85,7 @@ GATEWAY = DeviceType(
     provides=_provides,
     open=_open,
     vendor_modules=("aiohttp", "tesla_powerwall"),
+    budgets=("rest",),
 )
 
 

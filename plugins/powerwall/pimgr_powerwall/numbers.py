@@ -16,7 +16,10 @@ def number(value: Any, low: float, high: float) -> float | None:
     """`value` if it is a number in range; None for everything else, true and false included."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if finite_and_in_range(value, low, high) else None
+    try:
+        return float(value) if finite_and_in_range(value, low, high) else None
+    except OverflowError:  # JSON's whole numbers have no end
+        return None
 
 
 def power(value: Any) -> Watts | None:

@@ -118,5 +118,6 @@ CLOUD = DeviceType(
     vendor_modules=("requests",),
     cloud=True,
     floor_s=30.0,
+    budgets=("rest",),
     advise=_advise,
 )

@@ -50,7 +50,7 @@ def _rights(access: str) -> list[Finding]:
         payload = access.split(".")[1]
         scopes = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["scp"]
         missing = [scope for scope in (_READ, _WRITE) if scope not in list(scopes)]
-    except (IndexError, ValueError, TypeError, KeyError):
+    except (IndexError, ValueError, TypeError, KeyError, RecursionError):
         text = "the token doesn't say what it permits: whether settings may be written shows with the first one"
         return [Finding(severity=Severity.INFO, text=text)]
     if not missing:

@@ -19,7 +19,9 @@ from pimgr_powerwall.numbers import drawn, number, power
 SOURCE = "cloud"
 UNDATED_S = 300.0
 """The cloud's live status is renewed about every 5 minutes: one without a date may be so old."""
-_OLDEST_S = 86_400.0
+_OLDEST_S, _LONGEST_S = 86_400.0, 3650.0 * 86_400.0
+"""What is believed of an age by our own clock, which may be wrong, and by the cloud's, which repeats the last status
+of a gateway that is offline for as long as that takes."""
 _AHEAD_S = 60.0
 _ISLAND = {
     "on_grid": Grid.UP,
@@ -50,7 +52,7 @@ def measured(body: Mapping[str, Any], headers: Mapping[str, str], asked: Instant
     stamp = _utc(body.get("timestamp"))
     now = _date(headers.get("date", ""))
     age_s = None if stamp is None else (asked.wall if now is None else now) - stamp
-    if age_s is None or not -_AHEAD_S <= age_s <= _OLDEST_S:
+    if age_s is None or not -_AHEAD_S <= age_s <= (_OLDEST_S if now is None else _LONGEST_S):
         age_s = UNDATED_S
     age_s = max(0.0, age_s)
     return Instant(asked.mono_s - age_s, asked.wall - age_s, asked.boot)

@@ -63,6 +63,12 @@ def test_what_is_no_number_is_none_and_never_invented(value: Any) -> None:
     assert (reading.mode, reading.grid_charging, reading.storm_watch, reading.storm) == (None,) * 4
 
 
+def test_a_figure_that_no_float_can_hold_is_none() -> None:
+    reading = site_reading(live(percentage_charged=50, battery_power=10**400, solar_power=-(10**400)), {})
+    assert reading is not None
+    assert (reading.battery_w, reading.solar_w) == (None, None)
+
+
 @pytest.mark.parametrize("value", [None, NAN, -1.0, 100.5, "50", False])
 def test_a_charge_that_is_none_is_never_clamped(value: Any) -> None:
     reading = site_reading(live(percentage_charged=value, battery_power=100.0), {})
@@ -118,7 +124,9 @@ def test_settings_are_read_and_unknown_ones_are_none() -> None:
         ("2027-01-15T08:00:30Z", "Fri, 15 Jan 2027 08:00:00 GMT", 0.0),
         ("2027-01-15T07:59:00Z", "", 60.0),  # by our own clock, which is right here
         ("2027-01-15T09:00:00Z", "Fri, 15 Jan 2027 08:00:00 GMT", 300.0),  # the future
-        ("2027-01-13T08:00:00Z", "Fri, 15 Jan 2027 08:00:00 GMT", 300.0),  # two days old
+        ("2027-01-13T08:00:00Z", "Fri, 15 Jan 2027 08:00:00 GMT", 172_800.0),  # the gateway is offline
+        ("0001-01-01T00:00:00Z", "Fri, 15 Jan 2027 08:00:00 GMT", 300.0),  # no time at all
+        ("2027-01-13T08:00:00Z", "", 300.0),  # by our own clock, which may be wrong
         ("2027-01-15T07:58:00", "Fri, 15 Jan 2027 08:00:00 GMT", 300.0),  # of no zone
         (None, "Fri, 15 Jan 2027 08:00:00 GMT", 300.0),
         (5, "", 300.0),

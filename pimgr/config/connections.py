@@ -136,7 +136,8 @@ class Connections:
             reason = f"the plugin {safe(plugin, 40)} is not installed"
             expected = "a device type of an installed plugin"
             near = did_you_mean(plugin, [*OFFICIAL, *map(plugin_of, self.plugins.types)])
-            cure = near or f"`sudo pimgr plugin add {safe(plugin, 40)}` (or pip install pimgr-{safe(plugin, 40)})"
+            added = safe(plugin, 40) if plugin in OFFICIAL else "PACKAGE==VERSION"
+            cure = near or f"`sudo pimgr plugin add {added}`"
         table.wrong("type", expected=expected, cure=cure, kind=Kind.PLUGIN)
         self.unavailable.append(Unavailable(id=name, type=safe(type_name, 60), reason=reason))
 

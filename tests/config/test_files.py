@@ -63,7 +63,7 @@ def test_where_only_a_plugin_is_missing_the_rest_protects(path: Path) -> None:
     assert [tier.name for tier in house.policy.tiers] == ["at once"]
     assert problem is not None
     assert "runs without nas" in problem
-    assert "pimgr plugin add zwave" in problem
+    assert "pimgr plugin add PACKAGE==VERSION" in problem
     assert not (path.parent / "state" / config.LAST_VALID).exists()
 
 

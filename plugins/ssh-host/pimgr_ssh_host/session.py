@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import logging
 import socket
@@ -26,7 +25,7 @@ from pimgr_ssh_host.talk import (
     printable,
     rate_limited,
 )
-from pimgr_ssh_host.wire import BoundedSocket, connected
+from pimgr_ssh_host.wire import SILENT, BoundedSocket, connected
 
 _LOG = "pimgr.vendor.paramiko"
 logging.getLogger(_LOG).setLevel(logging.CRITICAL)  # what goes wrong is told by our errors, not by tracebacks
@@ -35,7 +34,6 @@ _GRACE_S = 0.5
 """Output may still come so long after the exit status: sshd sends it as soon as the command ended."""
 _CONNECT_S = 10.0
 """Long enough for three attempts of TCP; a machine that is silent for so long is silent."""
-_SILENT = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ECONNRESET)
 
 
 class ParamikoSession:
@@ -112,7 +110,7 @@ class ParamikoSession:
         except TimeoutError:
             raise SilentError("it says nothing") from None
         except OSError as error:
-            if error.errno in _SILENT:
+            if error.errno in SILENT:
                 raise SilentError("nobody listens") from None
             fact = f"no connection to {self._wanted.where} ({error.strerror})"
             raise self._error(Unreachable, fact, "check the network of this box") from None

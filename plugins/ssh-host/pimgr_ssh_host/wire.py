@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import time
 
+SILENT = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ECONNRESET)
+"""How a connection fails where a machine is silent; however else, it is this box's own trouble, and proves nothing."""
 MOST_BYTES = 256 * 1024
 _HEAD_BYTES = 64
 

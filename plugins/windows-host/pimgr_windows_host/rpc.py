@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from pimgr_ssh_host.talk import Wanted
 from pimgr_ssh_host.wake import send_wake_up
+from pimgr_ssh_host.wire import SILENT
 
 from pimgr.api import (
     Context,
@@ -27,6 +31,9 @@ from pimgr_windows_host.smb import GoneError, NotSmbError, answers
 from pimgr_windows_host.words import NONE_GOING, SHUTTING, codes, refusal
 
 _PATIENCE = 0.85
+_LOOK_UP = 0.5
+"""Share of the time in which a name must be found, so that the machine has some left to answer in."""
+_BOX = "check the network of this box"
 _NET_S = 30.0
 """`net` itself gives a silent machine up after 40 s; one that is well answers within 2."""
 
@@ -55,16 +62,26 @@ class RpcHost:
         await self._net.close()
 
     async def read_host(self) -> HostReading:
-        """Up if it speaks SMB; silent if nobody listens or no answer comes, which a firewall does too."""
+        """Up if it speaks SMB; silent if nobody listens or no answer comes, which a firewall does too.
+
+        Raises Unreachable where this box has no network, or its name server no answer: that is no silence.
+        """
         at = self._context.now()
         wanted = self._wanted("whether it is up", self._context.deadlines.read_s)
+        began_s = asyncio.get_running_loop().time()
+        address = await self._numeric(wanted)
+        left_s = wanted.deadline_s - (asyncio.get_running_loop().time() - began_s)
         try:
-            await answers(self._config.address, self._config.port, wanted.deadline_s)
+            await answers(address, self._config.port, left_s)
         except NotSmbError:
             fact = f"it answered what no Windows says ({wanted.where})"
             raise wanted.error(Garbled, fact, "check address and port") from None
-        except (GoneError, OSError):
+        except GoneError:
             return HostReading(at=at, source="smb", up=False)
+        except OSError as error:
+            if error.errno in SILENT:
+                return HostReading(at=at, source="smb", up=False)
+            raise wanted.error(Unreachable, f"no connection to {wanted.where} ({error.strerror})", _BOX) from None
         return HostReading(at=at, source="smb", up=True)
 
     async def shut_down(self, only_boot: str | None) -> None:
@@ -102,6 +119,24 @@ class RpcHost:
         return findings
 
     # ------------------------------------------------------------------------------------------------------ inside
+
+    async def _numeric(self, wanted: Wanted) -> str:
+        """Its address as a number. Names are looked up on the connection's own thread: dead DNS fills the loop's."""
+        address = self._config.address
+        try:
+            return str(ipaddress.ip_address(address))
+        except ValueError:
+            pass
+        try:
+            async with asyncio.timeout(wanted.deadline_s * _LOOK_UP):
+                found = await self._context.call(socket.getaddrinfo, address, None, type=socket.SOCK_STREAM)
+        except TimeoutError:
+            fact = f"no name server told where {address!r} is"
+            raise wanted.error(Unreachable, fact, f"{_BOX}, or write its IP address") from None
+        except socket.gaierror as error:
+            fact = f"no machine is called {address!r} ({error.strerror})"
+            raise wanted.error(Unreachable, fact, "check the name, or write its IP address") from None
+        return str(found[0][4][0])
 
     async def _of_another_boot(self, wanted: Wanted) -> DeviceError:
         """It can't be told whether it is still in a boot, only whether it is there."""

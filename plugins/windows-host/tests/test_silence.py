@@ -63,7 +63,7 @@ def test_a_name_that_nobody_knows_is_no_silence_of_the_machine(monkeypatch: pyte
     async def use() -> None:
         async with machine("pc.example.org") as host:
             monkeypatch.setattr(socket, "getaddrinfo", look_up)
-            with pytest.raises(Unreachable, match="no machine is called 'pc.example.org'"):
+            with pytest.raises(Unreachable, match="no machine is called"):
                 await host.read_host()
 
     asyncio.run(use())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from pimgr import counting
 from pimgr.control import Reply, Request
 from pimgr.journal import Journal
 from pimgr.loop import Loop
@@ -11,10 +12,19 @@ from pimgr.policy.model import Forget, GiveBack
 
 
 class Commands:
-    """Each becomes an input of the next tick; only a reload is done between two. `reload` answers for itself."""
+    """Each becomes an input of the next tick; only a reload is done between two. `reload` answers for itself.
 
-    def __init__(self, journal: Journal, loop: Loop, reload: Callable[[], Awaitable[Reply]]) -> None:
-        self._journal, self._loop, self._reload = journal, loop, reload
+    `budgets`: the keys in a connection's store that a person's look counts in.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        loop: Loop,
+        reload: Callable[[], Awaitable[Reply]],
+        budgets: Callable[[str], tuple[str, ...]],
+    ) -> None:
+        self._journal, self._loop, self._reload, self._budgets = journal, loop, reload, budgets
 
     async def handle(self, request: Request) -> Reply:
         """Never raises for what a person may ask."""
@@ -27,6 +37,8 @@ class Commands:
             case "give back" if any(q.part == request.part for q in self._journal.state.questions):
                 self._loop.told(GiveBack(request.part))
                 return Reply(True, f"{request.part}: will be given back")
+            case counting.COUNT:
+                return await counting.count(self._journal, request, self._budgets(request.part))
             case "forget" | "give back":
                 return Reply(False, f"{request.part}: nothing is owed to it; see `pimgr status`")
             case _:

@@ -32,10 +32,13 @@ RETRY_S = 30.0
 
 
 class Request(Frozen, kw_only=True, forbid_unknown_fields=True):
-    """`do`: "reload", "forget" or "give back"; the latter two name a part."""
+    """`do`: "reload", "forget" or "give back"; the latter two name a part. Or "count", see `pimgr.counting`."""
 
     do: str
     part: str = ""
+    key: str = ""
+    value: str = ""
+    """msgpack, in base64."""
 
 
 class Reply(Frozen):

@@ -83,6 +83,11 @@ class InForce:
         needed = {plugin_of(type_) for type_ in sources}
         return {p: why for p, why in switched_off(self.state, now.wall).items() if p not in needed}
 
+    def budgets(self, connection: str) -> tuple[str, ...]:
+        """The keys in its store that count what its account or device bears; none for one that isn't configured."""
+        types = [c.type for c in self.connections() if c.id == connection]
+        return self.plugins.types[types[0]].budgets if types and types[0] in self.plugins.types else ()
+
     def notifiers(self) -> tuple[str, ...] | None:
         """Who carries messages; None while that isn't known, since a plugin is missing that may."""
         return self.config.notifiers or (None if self.config.unavailable else ())

@@ -1,6 +1,6 @@
 """`pimgr device try`: one device is read, and on request switched, as pimgr would, with a trace of what was said.
 
-It is met with what the running pimgr keeps for it; nothing that is put into its store outlives the trial.
+It is met with what the running pimgr keeps for it; of what is put into its store only budgets outlive the trial.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pimgr.api import (
 from pimgr.clock import SystemClock
 from pimgr.config import Secrets
 from pimgr.context import HostContext, Surroundings
+from pimgr.counting import NOT_COUNTED, Counts, Look, LookStore
 from pimgr.link import Link, Overdue
 from pimgr.plugin_trace import Event, Redactor, Trace
 from pimgr.text import safe
@@ -78,13 +79,17 @@ class Trial(Frozen, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What is tried: `parts` by key, each with what it can do; `kept`: what pimgr keeps for it."""
+    """What is tried: `parts` by key, each with what it can do; `kept`: what pimgr keeps for it.
+
+    `counts`: where budgets go.
+    """
 
     id: str
     type: DeviceType[Any]
     config: Config
     parts: Mapping[str, tuple[Capability, ...]]
     kept: Mapping[str, Storable]
+    counts: Counts
 
 
 @dataclass(frozen=True)
@@ -109,20 +114,18 @@ class Wish:
         return bool(reading.on is self.value if isinstance(self.value, bool) else reading.level == self.value)
 
 
-class _Kept:
-    """A store for one trial: what is put says that it isn't durable, and no line of the trace shows it."""
+class _Store(LookStore):
+    """A store for one trial: the trace shows nothing that is kept there, except for budgets: they say why to wait."""
 
-    def __init__(self, kept: Mapping[str, Storable], redactor: Redactor) -> None:
-        self._kept, self._redactor = dict(kept), redactor
-        redactor.learn(dict(kept))
-
-    def get(self, key: str) -> Storable:
-        return self._kept.get(key)
+    def __init__(self, subject: Subject, redactor: Redactor, told: Callable[[Finding | None], None]) -> None:
+        super().__init__(Look(subject.id, subject.kept, subject.type.budgets, subject.counts), told)
+        self._open, self._redactor = subject.type.budgets, redactor
+        redactor.learn({key: value for key, value in subject.kept.items() if key not in self._open})
 
     async def put(self, key: str, value: Storable) -> bool:
-        self._redactor.learn(value)
-        self._kept[key] = value
-        return False
+        if key not in self._open:
+            self._redactor.learn(value)
+        return await super().put(key, value)
 
 
 class _Voice:
@@ -151,7 +154,8 @@ async def _attempt(subject: Subject, secrets: Secrets, redactor: Redactor, wish:
         importlib.import_module(module)
     trace = Trace(redactor)
     voice = _Voice(trace)
-    context = HostContext(subject.id, _Kept(subject.kept, redactor), Surroundings(SystemClock(), secrets, voice))
+    store = _Store(subject, redactor, lambda problem: voice.tell(subject.id, NOT_COUNTED, problem))
+    context = HostContext(subject.id, store, Surroundings(SystemClock(), secrets, voice))
     link = Link(subject.id, lambda: subject.type.open(subject.config, context), context.release)
     caller = _Caller(subject, context, link, trace, redactor)
     applied: bool | None = None
@@ -163,6 +167,7 @@ async def _attempt(subject: Subject, secrets: Secrets, redactor: Redactor, wish:
         if wish is not None:
             applied = await caller.fulfil(wish)
         await link.close()
+    subject.counts.close()
     return Trial(
         connection=subject.id,
         type=subject.type.name,

@@ -261,7 +261,7 @@ class Supervisor:
 
     async def handle(self, request: Request) -> Reply:
         """What people ask for over the control socket."""
-        return await Commands(self.journal, self.loop, self._reload).handle(request)
+        return await Commands(self.journal, self.loop, self._reload, self.in_force.budgets).handle(request)
 
     async def _reload(self) -> Reply:
         """Swap in the config file between two ticks; an invalid one is refused, and the present one stays."""

@@ -1,4 +1,4 @@
-"""`pimgr check --connect`: each device is looked at as by an installer. Switches nothing, keeps nothing.
+"""`pimgr check --connect`: each device is looked at as by an installer. Switches nothing, keeps nothing but budgets.
 
 A device is met with what the running pimgr keeps for it, read from the journal: a token, a fingerprint, a login budget.
 """
@@ -14,6 +14,7 @@ from pimgr.api import Connection, DeviceError, Finding, Severity, Storable
 from pimgr.clock import SystemClock
 from pimgr.config import ConfigErrors, ConnectionConfig, HouseConfig, Secrets, typed
 from pimgr.context import HostContext, Surroundings
+from pimgr.counting import NOT_COUNTED, Counts, Look, LookStore
 from pimgr.link import Link, Overdue
 from pimgr.plugins import Plugins
 
@@ -23,22 +24,6 @@ DEADLINE_S = 20.0
 Visit = tuple[str, tuple[Finding, ...]]
 Kept = Callable[[str], Mapping[str, Storable]]
 """What is kept for a connection, by key; empty where nothing is, or where it can't be read."""
-
-
-class _Memory:
-    """A store for one visit: what a running pimgr keeps is there and not touched. What is put is for this visit only,
-    and `put` says so: a fingerprint is told and not pinned, a single-use token not spent.
-    """
-
-    def __init__(self, kept: Mapping[str, Storable]) -> None:
-        self._kept: dict[str, Storable] = dict(kept)
-
-    def get(self, key: str) -> Storable:
-        return self._kept.get(key)
-
-    async def put(self, key: str, value: Storable) -> bool:
-        self._kept[key] = value
-        return False
 
 
 class _Said:
@@ -63,6 +48,7 @@ class Luggage:
     plugins: Plugins
     secrets: Secrets
     kept: Kept
+    counts: Counts
 
 
 def visit(house: HouseConfig, luggage: Luggage) -> list[Visit]:
@@ -71,7 +57,10 @@ def visit(house: HouseConfig, luggage: Luggage) -> list[Visit]:
 
 
 async def _all(connections: Sequence[ConnectionConfig], luggage: Luggage) -> list[Visit]:
-    findings = await asyncio.gather(*(_one(connection, luggage) for connection in connections))
+    try:
+        findings = await asyncio.gather(*(_one(connection, luggage) for connection in connections))
+    finally:
+        luggage.counts.close()
     return [(connection.id, found) for connection, found in zip(connections, findings, strict=True)]
 
 
@@ -85,7 +74,8 @@ async def _one(connection: ConnectionConfig, luggage: Luggage) -> tuple[Finding,
     except (ConfigErrors, ImportError) as missing:
         return (Finding(severity=Severity.CRITICAL, text=str(missing)),)
     said = _Said()
-    store = _Memory(luggage.kept(connection.id))
+    begun = Look(connection.id, luggage.kept(connection.id), type_.budgets, luggage.counts)
+    store = LookStore(begun, lambda problem: said.tell(connection.id, NOT_COUNTED, problem))
     context = HostContext(connection.id, store, Surroundings(SystemClock(), luggage.secrets, said))
     link = Link(connection.id, lambda: type_.open(config, context), context.release)
     found: list[Finding] = []

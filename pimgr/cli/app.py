@@ -78,11 +78,12 @@ def check(
     connect: Annotated[bool, typer.Option("--connect", help="Also look at each device; switches nothing.")] = False,
     *,
     state: State,
+    run: Run,
 ) -> None:
     """Look for errors in the config, all at once. Contacts nothing, unless asked to."""
     from pimgr.cli import checks
 
-    checks.check(config, as_json=json, connect=state if connect else None)
+    checks.check(config, as_json=json, connect=(state, run) if connect else None)
 
 
 @app.command()

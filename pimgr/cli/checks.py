@@ -16,10 +16,11 @@ from pimgr.text import safe
 MARK = {Severity.INFO: "ok", Severity.WARNING: "look", Severity.CRITICAL: "WRONG"}
 
 
-def check(path: Path, *, as_json: bool, connect: Path | None) -> None:
+def check(path: Path, *, as_json: bool, connect: tuple[Path, Path] | None) -> None:
     """Print what is wrong and end the program: 0 where all is well, 1 where it isn't.
 
-    `connect`: the journal's folder, to look at each device with what is kept for it there; None to contact nothing.
+    `connect`: the folders of journal and control socket, to look at each device with what is kept for it there; None
+    to contact nothing.
     """
     secrets = configs.Secrets(configs.secrets_folder(path))
     plugins = plugin_loading.load()
@@ -27,9 +28,10 @@ def check(path: Path, *, as_json: bool, connect: Path | None) -> None:
     visits: list[tuple[str, tuple[Finding, ...]]] = []
     if connect is not None and house is not None:
         from pimgr import visit
+        from pimgr.counting import Counts
 
-        kept = _Kept(connect)
-        visits = visit.visit(house, visit.Luggage(plugins, secrets, kept.of))
+        kept = _Kept(connect[0])
+        visits = visit.visit(house, visit.Luggage(plugins, secrets, kept.of, Counts(*connect)))
         visits = [*([("what pimgr keeps", (kept.trouble,))] if kept.trouble else []), *visits]
     advice = _advice(house, plugins) if house is not None else []
     well = errors is None and not any(f.severity is Severity.CRITICAL for _, fs in (*advice, *visits) for f in fs)

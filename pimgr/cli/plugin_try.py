@@ -43,7 +43,7 @@ def device_try(  # noqa: PLR0913 - a command's options
     if not beside:
         _alone(run)
     raw = _raw(config)
-    subject = _subject(part, raw, config, state)
+    subject = _subject(part, raw, config, (state, run))
     wish = _wish(part, subject, on, level)
     if wish is not None:
         _agreed(part, wish, raw, yes)
@@ -89,11 +89,12 @@ def _raw(path: Path) -> dict[str, Any]:
         say.fail(f"{path} is not TOML: {error}", Exit.NO)
 
 
-def _subject(part: str, raw: Mapping[str, Any], path: Path, state: Path) -> Subject:
-    """The connection that a part belongs to, with that part alone if one is named."""
+def _subject(part: str, raw: Mapping[str, Any], path: Path, folders: tuple[Path, Path]) -> Subject:
+    """The connection that a part belongs to, with that part alone if one is named. `folders`: journal and socket."""
     from pimgr import config as configs
     from pimgr import plugins as plugin_loading
     from pimgr.config.connections import provided
+    from pimgr.counting import Counts
     from pimgr.plugin_trial import Subject
     from pimgr.plugins import plugin_of
 
@@ -116,7 +117,14 @@ def _subject(part: str, raw: Mapping[str, Any], path: Path, state: Path) -> Subj
     if key and key not in parts:
         say.fail(f"{name} has no part {key!r}; it has: {', '.join(parts)}", Exit.NO)
     kind = plugins.types[table["type"]]
-    return Subject(id=name, type=kind, config=typed, parts={key: parts[key]} if key else parts, kept=_kept(state, name))
+    return Subject(
+        id=name,
+        type=kind,
+        config=typed,
+        parts={key: parts[key]} if key else parts,
+        kept=_kept(folders[0], name),
+        counts=Counts(*folders),
+    )
 
 
 def _wrong(errors: Exception) -> NoReturn:

@@ -13,7 +13,7 @@ import pytest
 from pimgr.demo.plan import Plan, build_house, config_text
 from pimgr.demo.stage import Stage
 from pimgr.demo.tables import Writer
-from pimgr.house import Fault
+from pimgr.house import Fault, House, read_spec
 
 pytestmark = pytest.mark.slow
 
@@ -58,3 +58,39 @@ def test_a_silent_plug_is_named_with_a_cure_and_hides_no_other(tmp_path: Path) -
     assert "check its power" in heater
     assert "grid up (SystemGridConnected)" in printed
     assert commands == []
+
+
+def test_a_login_made_by_a_look_is_counted_for_the_next_look(tmp_path: Path) -> None:
+    """Honeywell's portal locks accounts that log in often, whoever does it."""
+    spec = 'version = 1\nname = "h"\n[[device]]\nid = "gateway"\nkind = "gateway"\n[[device]]\nid = "climate"\n'
+    stat = 'kind = "honeywell"\nthermostats = [{ id = 1234567, name = "HALL" }]\n'
+    told, logins = asyncio.run(_look_twice(tmp_path, spec + stat))
+    assert "climate/hall is 'HALL'" in told[0]
+    assert "one login in ten minutes, and there was one; pimgr asks again in 10 min" in " ".join(told[1].split())
+    assert "one login in ten minutes, and there was one; pimgr asks again in 10 min" in " ".join(told[2].split())
+    assert logins == 1
+
+
+async def _look_twice(folder: Path, spec: str) -> tuple[list[str], int]:
+    """What two checks and a trial print, one after the other, and the logins that the portal saw."""
+    house = House(read_spec(spec))
+    (folder / "state").mkdir(mode=0o700)
+    (folder / "secrets").mkdir(mode=0o700)
+    async with house:
+        writer = Writer(house, folder / "ca.pem")
+        config = folder / "pimgr.toml"
+        config.write_text(f"version = 1\n[grid]\nsources = ['gateway']\n{writer.tables()}", encoding="utf-8")
+        for name, text in writer.secrets("").items():
+            (folder / "secrets" / name).write_text(text)
+            (folder / "secrets" / name).chmod(0o600)
+        options = ["--config", str(config), "--state", str(folder / "state"), "--run", str(folder / "run")]
+        told = []
+        for command in (["check", "--connect"], ["check", "--connect"], ["device", "try", "climate"]):
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "pimgr.cli", *command, *options),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            printed, _ = await asyncio.wait_for(process.communicate(), 60.0)
+            told.append(printed.decode())
+        return told, sum(1 for entry in house.wire if (entry.device, entry.what) == ("climate", "login"))

@@ -100,6 +100,7 @@ ACCOUNT = DeviceType(
     cloud=True,
     poll_s={Capability.THERMOSTAT: 300.0},
     floor_s=60.0,
+    budgets=("login", "password", "rest"),
 )
 
 

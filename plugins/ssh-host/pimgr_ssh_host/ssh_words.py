@@ -13,6 +13,8 @@ from pimgr_ssh_host.wire import connected
 _NO_SSH = "check that an SSH server is at this port"
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _DENIED = ("Permission denied (", "Too many authentication failures")
+_GONE = ("closed", "reset by", "Broken pipe", "timed out")
+"""Of a machine that is silent, or hung up. Whatever else `ssh` says may be its own trouble, and proves nothing."""
 _LOOK_S = 1.0
 
 
@@ -27,7 +29,7 @@ def why_not_in(told: str, target: Target, wanted: Wanted, ends_s: float) -> Exce
     for words, answer in _ANSWERS:
         if any(each in told for each in words):
             return answer(told, target, wanted)
-    return _look(target, wanted, ends_s, late="timed out" in told)
+    return _look(told, target, wanted, ends_s)
 
 
 def locked(wanted: Wanted) -> Exception:
@@ -92,11 +94,13 @@ _ANSWERS = (
 )
 
 
-def _look(target: Target, wanted: Wanted, ends_s: float, *, late: bool) -> Exception:
+def _look(told: str, target: Target, wanted: Wanted, ends_s: float) -> Exception:
     """What is at this port, by its first bytes."""
-    head = _first_bytes(target, min(ends_s, time.monotonic() + _LOOK_S))
+    head, late = _first_bytes(target, min(ends_s, time.monotonic() + _LOOK_S)), "timed out" in told
     if is_rate_limit(head):
         return rate_limited(wanted)
+    if not any(each in told for each in _GONE) and b"SSH-".startswith(head[:4]):
+        return wanted.error(Unreachable, f"the ssh of this box gave up ({_last(told)})", "try it by hand: ssh -v")
     if not head:
         return SilentError("it says nothing" if late else "it hung up")
     if not head.startswith(b"SSH-"[: len(head)]):

@@ -216,6 +216,10 @@ def test_a_key_that_a_killed_pimgr_left_is_taken_away_by_the_next_login(
         ),
         ("debug: banner line 0: Exceeded MaxStartups", Refused, "too many logins"),
         ("Connection closed by 127.0.0.1 port 1", SilentError, "hung up"),
+        ("kex_exchange_identification: read: Connection reset by peer", SilentError, "hung up"),
+        ("command-line: line 0: Bad configuration option: gssapi", Unreachable, "Bad configuration option"),
+        ("ssh: connect to host nas port 22: Cannot assign requested address", Unreachable, "Cannot assign"),
+        ("", Unreachable, "it said nothing"),
     ],
 )
 def test_each_word_of_ssh_is_silence_or_one_of_the_four_errors(told: str, kind: type[Exception], words: str) -> None:
@@ -223,6 +227,17 @@ def test_each_word_of_ssh_is_silence_or_one_of_the_four_errors(told: str, kind: 
     error = why_not_in(told, target, Wanted("nas", "a test", "nas:22", 1.0), time.monotonic() + 0.5)
     assert type(error) is kind
     assert words in (error.fact if isinstance(error, DeviceError) else str(error))
+
+
+def test_an_ssh_that_does_not_even_start_is_no_silence_of_the_machine(
+    server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "ssh"
+    broken.write_text("#!/bin/sh\necho 'ssh: error while loading shared libraries: libcrypto.so.3' >&2\nexit 127\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(Unreachable, match="error while loading"), session(server):
+        pass
 
 
 def test_keys_tell_their_kind_and_whether_they_are_locked(tmp_path: Path) -> None:

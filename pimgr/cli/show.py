@@ -67,12 +67,17 @@ def _part(part: PartLine, width: int) -> list[str]:
 
 
 def _connections(connections: Sequence[ConnectionLine], now: Instant) -> list[str]:
-    sick = [one for one in connections if one.health != "ok"]
+    """A connection that only waits to be used, such as mail, is as well as one that answers."""
+    sick = [one for one in connections if one.health not in ("ok", "waiting")]
+    quiet = [one for one in connections if one.health == "waiting"]
     count = f"{len(connections)} connection" + ("" if len(connections) == 1 else "s")
-    if not sick:
-        return [f"{count}, all well" if connections else "No connections"]
-    lines = [f"{count}, {len(sick)} not well"]
-    return [*lines, *(line for one in sick for line in connection(one, now, 2))]
+    if not connections:
+        return ["No connections"]
+    lines = [f"{count}, {len(sick)} not well" if sick else f"{count}, all well"]
+    lines += [line for one in sick for line in connection(one, now, 2)]
+    return lines + (
+        wrapped(f"not heard from yet: {', '.join(safe(one.id, NAME) for one in quiet)}", 2, 4) if quiet else []
+    )
 
 
 def connection(one: ConnectionLine, now: Instant, indent: int = 0) -> list[str]:

@@ -28,7 +28,7 @@ def thermostat(line: ThermostatLine, now: Instant) -> list[str]:
     """Indoor temperature, set points, and how long they hold."""
     name = safe(line.part, NAME)
     if line.indoor is None or line.read_at is None:
-        return [*wrapped(f"{name}  not read yet", 2), *_old(line.fault)]
+        return [*wrapped(f"{name}  not read yet", 2), *_why(line.fault)]
     points = (("heat to", line.heat), ("cool to", line.cool))
     told = [f"{word} {value:.1f} C" for word, value in points if value is not None]
     held = "by its own schedule"
@@ -44,13 +44,17 @@ def forecast(line: ForecastLine, now: Instant) -> list[str]:
     """How far it reaches, and how fresh it is."""
     name = safe(line.part, NAME)
     if line.read_at is None:
-        return [*wrapped(f"{name}  not read yet", 2), *_old(line.fault)]
+        return [*wrapped(f"{name}  not read yet", 2), *_why(line.fault)]
     told = f"{name}  {line.hours} hours and {line.days} days to come, read {ago(line.read_at, now)}"
     return [*wrapped(told, 2, 6), *_old(line.fault)]
 
 
 def _old(fault: str) -> list[str]:
-    return wrapped(f"! old: {fault}", 6, 8) if fault else []
+    return _why(fault and f"old: {fault}")
+
+
+def _why(fault: str) -> list[str]:
+    return wrapped(f"! {fault}", 6, 8) if fault else []
 
 
 def _when(wall: float) -> str:

@@ -14,7 +14,7 @@ from pimgr.api import Instant
 from pimgr.cli import show, sights
 from pimgr.cli.word import Word, ago, alive, judge, spoken
 from pimgr.plugins import PluginRecord, PluginStatus
-from pimgr.snapshot import ForecastLine, PartLine, SiteFact, ThermostatLine
+from pimgr.snapshot import ConnectionLine, ForecastLine, PartLine, SiteFact, ThermostatLine
 from tests.cli.making import earlier, view
 
 NOW = Instant(10_000.0, 1.8e9, "b007" * 8)
@@ -41,6 +41,19 @@ Parts
 
 def test_the_status_of_a_house_reads_so() -> None:
     assert "\n".join(show.status(view(), FRESH, earlier(0))) == STATUS
+
+
+def test_what_nobody_needed_yet_is_not_called_ill() -> None:
+    idle = [ConnectionLine(id=name, type="gmail.mail", health="waiting") for name in ("mail", "phone")]
+    assert show.status(view(connections=tuple(idle)), FRESH, NOW)[-2:] == [
+        "2 connections, all well",
+        "  not heard from yet: mail, phone",
+    ]
+
+
+def test_what_was_never_read_is_not_called_old() -> None:
+    line = ThermostatLine(part="attic", title="attic", fault="asks again in 9 min")
+    assert sights.thermostat(line, NOW) == ["  attic  not read yet", "      ! asks again in 9 min"]
 
 
 SIGHTS = """\

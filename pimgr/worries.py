@@ -51,9 +51,12 @@ class Worries:
         subject, text = safe(subject), safe_lines(text)
         marked = f"{zlib.crc32(mark.encode(errors='replace')):08x}"
         news = self._told.get(key, ["", ""])[1] != marked
-        if news or key not in self.shown:
-            log.error("%s: %s", subject, text)
-        self.shown[key] = f"{subject}: {text}"
+        if severity is Severity.INFO:  # good news is mailed, and isn't among what is not well
+            self.shown.pop(key, None)
+        else:
+            if news or key not in self.shown:
+                log.error("%s: %s", subject, text)
+            self.shown[key] = f"{subject}: {text}"
         if news:
             self._told[key] = [subject, marked]
             self._mail(key, severity, subject, text)

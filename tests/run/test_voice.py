@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pimgr.api import Context, Finding, LoadReading, Severity
+from pimgr.api import Context, Finding, Grid, LoadReading, Severity
 from pimgr.journal import read_history
 from tests.run.rig import Box, config, plugin, table, virtually
 from tests.shell.rig import Odd
@@ -97,6 +97,19 @@ def test_what_a_connection_tells_again_after_a_restart_is_not_mailed_again_but_t
     virtually(main())
 
 
+def test_good_news_is_mailed_once_and_is_not_among_what_is_not_well(tmp_path: Path) -> None:
+    async def main() -> None:
+        speaker = Speaker(tmp_path)
+        async with speaker.box.on():
+            await speaker.tell(runs_out(14))
+            for _ in range(2):
+                await speaker.tell(Finding(severity=Severity.INFO, text="it took the authorisation"))
+            assert speaker.mails() == [ABOUT.format(14), "account: it took the authorisation"]
+            assert not [text for text in speaker.box.view().trouble if "account" in text]
+
+    virtually(main())
+
+
 def test_a_hostile_text_becomes_a_harmless_line(tmp_path: Path) -> None:
     async def main() -> None:
         speaker = Speaker(tmp_path)
@@ -144,5 +157,20 @@ def test_what_was_told_by_a_connection_that_left_the_config_is_gone(tmp_path: Pa
             assert (await speaker.box.reload()).ok
             await speaker.tell(runs_out(9))
             assert speaker.mails() == [ABOUT.format(15), ABOUT.format(9)]
+
+    virtually(main())
+
+
+def test_a_connection_is_told_when_the_grid_is_gone_and_when_it_is_back(tmp_path: Path) -> None:
+    async def main() -> None:
+        speaker = Speaker(tmp_path)
+        seen: list[bool] = []
+        async with speaker.box.on():
+            for grid in ("up", "down", "up"):
+                speaker.box.world.set_grid(Grid(grid))
+                await asyncio.sleep(1000.0)
+                speaker.to_say.append(lambda context: seen.append(context.alert))
+                await speaker.heard()
+        assert seen == [False, True, False]
 
     virtually(main())

@@ -418,6 +418,10 @@ class Context(Protocol):
     @property
     def store(self) -> Store: ...
 
+    @property
+    def alert(self) -> bool:
+        """The grid is gone, or seems to be: the internet may go next, so whatever is to be renewed there should be."""
+
     def now(self) -> Instant: ...
 
     def secret(self, reference: Secret) -> str:

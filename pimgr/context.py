@@ -38,6 +38,7 @@ class Surroundings:
     clock: Clock
     secrets: SecretSource
     voice: Voice
+    alert: Callable[[], bool] = lambda: False
 
 
 class HostContext:
@@ -59,6 +60,10 @@ class HostContext:
     @property
     def store(self) -> Store:
         return self._store
+
+    @property
+    def alert(self) -> bool:
+        return self._around.alert()
 
     def now(self) -> Instant:
         return self._around.clock.now().instant

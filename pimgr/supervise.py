@@ -30,7 +30,7 @@ from pimgr.loop import Loop, Wiring
 from pimgr.mailer import Mailer
 from pimgr.notify import Systemd
 from pimgr.policy.claims import resume
-from pimgr.policy.model import Decision, Event, Inputs, Outcome
+from pimgr.policy.model import Decision, Event, Inputs, Outcome, Phase
 from pimgr.stall import StallWatch
 from pimgr.telemetry import Telemetry
 from pimgr.text import safe
@@ -109,6 +109,7 @@ class Supervisor:
         self.stop = asyncio.Event()
         self._packages: dict[str, str] = {}
         self._swapping = asyncio.Lock()
+        self._alert = False
         self.shown = Shown(options.run)
 
     async def prepare(self) -> None:
@@ -124,6 +125,7 @@ class Supervisor:
                     self.clock,
                     configs.Secrets(configs.secrets_folder(self.options.config)),
                     HouseVoice(self.worries, self._noted),
+                    lambda: self._alert,
                 ),
                 watcher=self,
                 importer=self.importer,
@@ -250,6 +252,7 @@ class Supervisor:
             self.mailer.nudge()
         for notice in decision.notices if self.options.dry_run else ():
             log.info("mail: %s", safe(notice.subject))
+        self._alert = decision.state.phase in (Phase.SUSPECT, Phase.OUTAGE)
         self.telemetry.sample(inputs.settings)
         self.worries.look_at_disk()
         self.worries.look_at_grid(self.board.grid_seen(), self.config.grid_sources, self.fleet.lines())

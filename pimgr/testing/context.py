@@ -102,6 +102,7 @@ class FakeContext:
         self.secrets = dict(secrets or {})
         self.told: list[tuple[str, api.Finding | None]] = []
         self.recorded: list[str] = []
+        self.alert = False
         self._worker: Worker | None = None
 
     def now(self) -> api.Instant:

@@ -441,6 +441,23 @@ def test_a_token_is_renewed_when_the_grid_is_first_seen_down() -> None:
     run(test())
 
 
+def test_a_token_is_renewed_when_somebody_nearer_sees_the_grid_go_before_the_cloud_knows() -> None:
+    async def test() -> None:
+        async with home() as at:
+            await at.cloud.read_grid()
+            at.context.clock.advance(120.0)
+            await at.cloud.read_grid()
+            assert at.refreshes() == ["ok"]
+            at.context.alert = True
+            await at.cloud.read_grid()
+            assert at.refreshes() == ["ok", "ok"]
+            at.context.clock.advance(120.0)
+            await at.cloud.read_grid()
+            assert at.refreshes() == ["ok", "ok"], "once an outage"
+
+    run(test())
+
+
 def test_a_token_that_works_is_not_renewed_while_the_disk_does_not_take_the_next() -> None:
     async def test() -> None:
         async with home() as at:

@@ -68,7 +68,7 @@ class Cloud:
         self._settings: tuple[Instant, dict[str, Any]] | None = None
         self._not_up: Instant | None = None
         self._told: Instant | None = None
-        self._down = False
+        self._down = self._alerted = False
         self.parts: Parts = {"": self}
 
     async def close(self) -> None:
@@ -127,6 +127,7 @@ class Cloud:
 
     async def _live(self, wanted: Wanted, kind: str) -> Live:
         """The live status: asked for anew, unless the latest one is new enough for this kind of reading."""
+        self._heed_alert()
         seen, now = self._seen, self._context.now()
         if seen is not None:
             age_s = now.since(seen.asked)
@@ -178,6 +179,13 @@ class Cloud:
         if grid is Grid.DOWN and not self._down:
             self._account.tokens.early = True
         self._down = grid is Grid.DOWN
+
+    def _heed_alert(self) -> None:
+        """Somebody nearer sees the grid go: one call at once, and a new token, while the internet lasts."""
+        alert, before = self._context.alert, self._alerted
+        self._alerted = alert
+        if alert and not before:
+            self._account.tokens.early, self._seen, self._not_up = True, None, self._context.now()
 
     def _watched(self) -> bool:
         """Whether a command was given lately."""

@@ -56,6 +56,9 @@ def as_device_error(asked: Asked, error: Exception) -> DeviceError:
     root = _root(error)
     kind: type[DeviceError] = Garbled
     match root:
+        case urllib3.NewConnectionError():  # a kind of time-out to urllib3, also where it was refused at once
+            reason = getattr(root.__cause__, "strerror", None) or "no reason given"
+            kind, fact, cure = Unreachable, f"no connection to {asked.host} ({reason})", _NET
         case TimeoutError() | requests.Timeout() | urllib3.TimeoutError():
             kind, fact, cure = Unreachable, f"no complete answer in {asked.deadline_s:.1f} s ({asked.host})", _NET
         case TooLargeError():
@@ -68,7 +71,7 @@ def as_device_error(asked: Asked, error: Exception) -> DeviceError:
             fact, cure = "it speaks no proper TLS", _WHOSE
         case urllib3.NameResolutionError():
             kind, fact, cure = Unreachable, f"its name {asked.host} was not found", _NET
-        case OSError() | urllib3.NewConnectionError():
+        case OSError():
             reason = getattr(root, "strerror", None) or type(root).__name__
             kind, fact, cure = Unreachable, f"no connection to {asked.host} ({reason})", _NET
         case _:

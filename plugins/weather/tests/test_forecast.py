@@ -252,6 +252,16 @@ def test_each_fault_is_one_of_the_four_errors_in_time(fault: Fault, kind: type[D
     run(test)
 
 
+def test_a_refused_connection_is_told_from_an_answer_that_is_late() -> None:
+    async def test(at: Home) -> None:
+        at.house.fault("weather", Fault.REFUSING)
+        assert "no connection to 127.0.0.1 (Connection refused)" in (await failure(at)).fact
+        at.house.fault("weather", Fault.SILENT)
+        assert "no complete answer in" in (await failure(at)).fact
+
+    run(test)
+
+
 def test_the_thread_of_a_dripping_reply_ends_by_itself_at_the_deadline() -> None:
     async def test(at: Home) -> None:
         at.house.gate("weather").times = msgspec.structs.replace(at.house.spec.faults, drip_s=0.05)

@@ -64,9 +64,9 @@ class Whereabouts:
         if found.device_id and self._kept() != found:
             await self._store.put("identity", msgspec.to_builtins(found))
         if address == self._config.address:
-            if self.followed is not None:
-                await self._store.put("followed", None)
+            if self._store.get("followed") is not None:  # also where it was followed to, if the config says so by now
                 self._context.tell("address", None)
+                await self._store.put("followed", None)
         else:
             await self._moved(address)
 

@@ -193,6 +193,22 @@ def test_it_is_forgotten_where_it_was_once_the_configured_address_answers(monkey
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("keys", [{}, {"follow": False}], ids=["followed", "no longer followed"])
+def test_that_it_moved_is_over_once_the_config_says_where_it_is(
+    keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with home(monkeypatch) as at:
+            await at.read()
+            await at.read(address=NOBODY)
+            assert at.told[-1][1] is not None
+            assert await at.read(address=HERE, **keys)  # as the message advises
+            assert at.told[-1] == ("address", None)
+            assert at.store.get("followed") is None
+
+    asyncio.run(main())
+
+
 def test_a_search_is_made_at_most_once_in_ten_minutes_also_across_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         async with home(monkeypatch) as at:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pimgr.api import DeviceError, Garbled, Refused, Unreachable, Unsupported
 from pimgr_tuya.failure import Failed
 
-TOKEN_CODES = frozenset({1002, 1010, 1011, 1012, 1400})
+TOKEN_CODES = frozenset({"1002", "1010", "1011", "1012", "1400"})
 """The token has run out: a new one helps."""
 
 _AT = "at platform.tuya.com"
@@ -58,13 +58,16 @@ ADVICE: Mapping[int, Advice] = {
     28841107: (Refused, "the data centre is suspended in the project",
                f"{_AT}, your project > Overview > Edit: remove the data centre, save, add it again; {_TRIAL}"),
 }  # fmt: skip
+_DIGITS = 12
+"""The longest codes have eight."""
 _PASSING = frozenset({500, 501, 1110, 1111, 1199, 2001})
 """Nothing that its owner did or forgot."""
 
 
 def refused(code: object, message: object) -> Failed:
     """What an answer without success means."""
-    number = int(code) if isinstance(code, int) or (isinstance(code, str) and code.isdigit()) else 0
+    plain = isinstance(code, int) or (isinstance(code, str) and code.isascii() and code.isdigit())
+    number = int(str(code)) if plain and not isinstance(code, bool) and len(str(code)) <= _DIGITS else 0
     kind, fact, cure = ADVICE.get(number, (Refused, f"it refused: {str(message)[:80]!r}", "see docs/plugins/tuya.md"))
     if number == 0:
         return Failed(Garbled, "it answered neither yes nor no", "check cloud_region and cloud_endpoint")

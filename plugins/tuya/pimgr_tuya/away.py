@@ -161,5 +161,5 @@ def watts(value: Any, unit_w: float) -> float | None:
     """A data point as W; None for what no plug draws."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    found = float(value) * unit_w
-    return found if 0.0 <= found <= 25_000.0 else None
+    most = 25_000.0 / unit_w  # compared as it came: JSON's whole numbers have no end, and floats have
+    return value * unit_w if 0.0 <= value <= most else None

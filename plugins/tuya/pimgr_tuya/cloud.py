@@ -29,6 +29,8 @@ from pimgr_tuya.failure import Failed
 
 MOST_BYTES = 256 * 1024
 """A device's details are some 2 kB."""
+_LONGEST_S = 7 * 86_400
+"""A token lasts two hours."""
 _NO_TOKEN_S = 60.0
 """A token is renewed so long before it ends."""
 _INTERNET = "check the house's internet"
@@ -87,9 +89,12 @@ class Cloud:
         told = self._asked("GET", f"/v1.0/devices/{device_id}", None, cut)
         if not isinstance(told, dict) or not isinstance(told.get("online"), bool):
             raise _garbled("its answer is no device's")
+        status = told.get("status") or []
+        if not isinstance(status, list):
+            raise _garbled("its answer is no device's")
         values = {
             one["code"]: one.get("value")
-            for one in told.get("status") or []
+            for one in status
             if isinstance(one, dict) and isinstance(one.get("code"), str)
         }
         key = told.get("local_key")
@@ -107,7 +112,7 @@ class Cloud:
         if fresh:
             self._renew(cut)
         answer = self._call(method, path, body, cut)
-        if answer.get("success") is not True and answer.get("code") in TOKEN_CODES and not fresh:
+        if answer.get("success") is not True and str(answer.get("code")) in TOKEN_CODES and not fresh:
             self._renew(cut)
             answer = self._call(method, path, body, cut)
         if answer.get("success") is not True:
@@ -122,7 +127,9 @@ class Cloud:
         result = answer.get("result")
         token = result.get("access_token") if isinstance(result, dict) else None
         lasts = result.get("expire_time") if isinstance(result, dict) else None
-        if not isinstance(token, str) or not token or not isinstance(lasts, int):
+        if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
+            raise _garbled("its answer is no token")
+        if not isinstance(lasts, int) or lasts > _LONGEST_S:
             raise _garbled("its answer is no token")
         self._token, self._token_ends_s = token, time.monotonic() + lasts - _NO_TOKEN_S
 
@@ -132,7 +139,7 @@ class Cloud:
             answer = json.loads(_exchange(self._project.endpoint, self._signed(method, path, body), cut))
         except Failed:
             raise
-        except (OSError, HTTPException, ValueError) as error:
+        except (OSError, HTTPException, ValueError, RecursionError) as error:
             raise _failed(error, cut) from None
         if not isinstance(answer, dict):
             raise _garbled("its answer is no object")

@@ -149,9 +149,10 @@ def look(line: Line) -> dict[str, Any]:
         _judge(line, result)
     finally:
         line.close()
-    if result is None or not isinstance(result.get("dps"), dict):
+    dps = result.get("dps") if isinstance(result, dict) else None
+    if not isinstance(dps, dict):
         raise Failed(Garbled, "it answered without telling its state", "restart the plug", doubt=True)
-    return dict(result["dps"])
+    return dict(dps)
 
 
 def tell(line: Line, dp: str, on: bool) -> None:

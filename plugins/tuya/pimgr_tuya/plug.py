@@ -21,6 +21,7 @@ from pimgr.api import (
 from pimgr.units import Watts
 from pimgr_tuya import PlugConfig
 from pimgr_tuya.away import Away, watts
+from pimgr_tuya.cloud import Seen
 from pimgr_tuya.failure import Failed, Wanted
 from pimgr_tuya.home import AtHome
 
@@ -28,6 +29,8 @@ _PATIENCE = 0.9
 """Share of the host's deadline after which we say ourselves what hung."""
 _AT_HOME = 0.5
 """Share of that for the plug itself, where there is a cloud to ask afterwards: it answers in 0.1 s, or not."""
+_SHARED_S = 5.0
+"""One look at the cloud tells of all switches of a strip, which are read one after the other."""
 _GLANCE_S = 0.5
 """The daily look at the cloud needs so much time; else it waits for the next reading."""
 
@@ -45,7 +48,7 @@ class Plug:
         self._config, self._context = config, context
         self._home = AtHome(config, context)
         self._away = Away(config, context) if config.endpoint else None
-        self._last: dict[str, LoadReading] = {}
+        self._last: tuple[Instant, Seen] | None = None
         self._reminded: Instant | None = None
         self.parts: Parts = {key: Outlet(self, key) for key in config.dps}
 
@@ -74,7 +77,7 @@ class Plug:
         """Ask the plug, else the cloud. The next reading tells whether it did."""
         wanted, dp = self._wanted(key, "on" if on else "off"), self._config.dps[key]
         patience_s = self._context.deadlines.switch_s * _PATIENCE
-        self._last.clear()
+        self._last = None
         try:
             await self._home.switch(dp, on, patience_s * (_AT_HOME if self._away else 1.0))
         except Failed as failed:
@@ -91,20 +94,25 @@ class Plug:
             assert failed is not None
             raise failed.of(wanted) from None
         try:
-            if self._away.may_look():
-                self._last[dp] = await self._seen(self._away, dp, patience_s, failed)
-            elif dp not in self._last:
+            new = self._last is not None and self._context.now().since(self._last[0]) < _SHARED_S
+            if not new and self._away.may_look():
+                self._last = await self._looked(self._away, patience_s, failed)
+            if self._last is None:
                 raise Failed(Unreachable, "it is asked again within 5 minutes", "a trial has so many calls a month")
+            return self._told(self._away, dp, *self._last)
         except Failed as cloud:
             raise _both(failed, cloud).of(wanted) from None
-        return self._last[dp]
 
-    async def _seen(self, away: Away, dp: str, patience_s: float, failed: Failed | None) -> LoadReading:
+    async def _looked(self, away: Away, patience_s: float, failed: Failed | None) -> tuple[Instant, Seen]:
         """One look at the cloud; a plug that doesn't understand our key may have got a new one, which it knows."""
         at = self._context.now()
         seen = await away.look(patience_s)
         if failed is not None and failed.doubt and await self._home.adopt(seen.key):
             self._home.remind()
+        return at, seen
+
+    def _told(self, away: Away, dp: str, at: Instant, seen: Seen) -> LoadReading:
+        """What a look at the cloud, made then, says of one switch."""
         if not seen.online:
             raise Failed(Unreachable, "it has lost sight of the plug, too", "check the plug's power and its Wi-Fi")
         state = seen.values.get(away.code(dp))

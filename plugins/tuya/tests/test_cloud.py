@@ -6,12 +6,14 @@ import asyncio
 import socket
 import threading
 import time
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from pimgr_tuya.away import watts
 from pimgr_tuya.cloud import Cloud, Cut, Project
 from pimgr_tuya.failure import Failed
 
@@ -185,20 +187,64 @@ def test_a_trials_calls_are_spared_and_between_looks_a_reading_keeps_its_own_age
     run(test())
 
 
+def test_one_look_at_the_cloud_serves_all_switches_of_a_strip() -> None:
+    async def test() -> None:
+        async with house_of("3.3", "switches = 4") as house, home(house, cloud=True, quiet=True, switches=4) as at:
+            for _ in range(2):
+                readings = [await at.outlet(key).read_load() for key in "1234"]
+                assert all(at.context.now().since(each.at) < 5.0 for each in readings)
+                at.context.clock.advance(60.0)
+            assert len(at.heard("query", "cloud")) == 2
+            await at.outlet("4").switch(False)
+            assert (await at.outlet("4").read_load()).on is False
+
+    run(test())
+
+
+def test_a_refusal_whose_code_is_no_code_is_garbled_also_with_an_old_token() -> None:
+    async def test() -> None:
+        async with house_of() as house:
+            answers = [
+                b'{"success": true, "result": {"access_token": "a", "expire_time": 7200}}',
+                b'{"success": true, "result": {"online": true, "status": []}}',
+                b'{"success": false, "code": []}',
+            ]
+
+            async def odd(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                await reader.read(4096)
+                answer = answers.pop(0)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(answer), answer))
+                writer.close()
+
+            async with await asyncio.start_server(odd, "127.0.0.1", 0) as server:
+                cloud, device = project(house, server.sockets[0].getsockname()[1])
+                await look(cloud, device)
+                with pytest.raises(Failed) as caught:
+                    await look(cloud, device)
+                assert caught.value.kind is Garbled
+
+    run(test())
+
+
 def test_a_token_serves_until_it_runs_out_and_is_then_renewed_once() -> None:
     async def test() -> None:
         async with house_of() as house, home(house, cloud=True) as at:
             house.fault("plug", Fault.REFUSING)
-            await at.outlet().read_load()
-            await at.outlet().read_load()
+
+            async def looked() -> None:
+                at.context.clock.advance(10.0)
+                await at.outlet().read_load()
+
+            await looked()
+            await looked()
             assert len(at.heard("login", "cloud")) == 1
             at.cloud.expire_tokens()
-            await at.outlet().read_load()
+            await looked()
             assert len(at.heard("login", "cloud")) == 2
             at.cloud.token_s = 1
             at.cloud.expire_tokens()
             for _ in range(2):
-                await at.outlet().read_load()
+                await looked()
             assert len(at.heard("login", "cloud")) == 4  # one that is about to run out isn't used
 
     run(test())
@@ -319,6 +365,23 @@ def test_a_cloud_in_trouble_is_done_with_in_time(fault: Fault, kind: type, word:
     run(test())
 
 
+def test_an_answer_without_end_is_not_collected() -> None:
+    async def test() -> None:
+        async with house_of() as house:
+            cloud, device = project(house)
+            await look(cloud, device)
+            house.fault("cloud", Fault.OVERSIZE)
+            tracemalloc.start()
+            try:
+                with pytest.raises(Failed, match="far too large"):
+                    await look(cloud, device)
+                assert tracemalloc.get_traced_memory()[1] < 8 * MOST_BYTES
+            finally:
+                tracemalloc.stop()
+
+    run(test())
+
+
 def test_a_dripping_cloud_does_not_hold_up_a_reading_for_longer_than_its_deadline() -> None:
     async def test() -> None:
         async with house_of() as house, home(house, cloud=True, deadlines=Deadlines(read_s=1.0)) as at:
@@ -425,7 +488,16 @@ def test_the_clouds_certificate_is_checked(tmp_path: Path, monkeypatch: pytest.M
     run(test())
 
 
-@pytest.mark.parametrize("answer", [b"[]", b"null", b'{"success": true, "result": []}', b'{"success": true}', b"{}"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"[]", b"null", b'{"success": true, "result": []}', b'{"success": true}', b"{}", b"[" * 100_000,
+        b'{"success": false, "code": "\xc2\xb2"}', b'{"success": false, "code": "' + b"9" * 5000 + b'"}',
+        b'{"success": true, "result": {"access_token": "a", "expire_time": 9, "online": true, "status": 5}}',
+        b'{"success": true, "result": {"access_token": "a", "expire_time": ' + b"9" * 400 + b"}}",
+        b'{"success": true, "result": {"access_token": "a\\r\\nb: c", "expire_time": 9}}',
+    ],
+)  # fmt: skip
 def test_an_answer_of_another_shape_is_garbled(answer: bytes) -> None:
     async def test() -> None:
         async with house_of() as house:
@@ -442,6 +514,10 @@ def test_an_answer_of_another_shape_is_garbled(answer: bytes) -> None:
                 assert caught.value.kind is Garbled
 
     run(test())
+
+
+def test_a_power_that_no_float_can_hold_is_none() -> None:
+    assert [watts(value, 0.1) for value in (10**400, -(10**400), float("nan"), True, "5", 50)] == [None] * 5 + [5.0]
 
 
 def test_check_tells_what_the_cloud_sees_and_what_is_missing() -> None:

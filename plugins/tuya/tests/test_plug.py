@@ -399,6 +399,17 @@ def test_no_version_at_all_is_said_so() -> None:
     run(test())
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("said", [b"[]", b'"x"', b"5", b"null", b'{"dps": []}', b'{"data": [1]}'])
+def test_json_that_tells_no_state_is_garbled(version: str, said: bytes) -> None:
+    async def test() -> None:
+        async with house_of(version) as house, home(house) as at:
+            at.server.says = said
+            assert type(await failure(at.outlet().read_load())) is Garbled
+
+    run(test())
+
+
 # ---------------------------------------------------------------------------------- identity, deadlines
 
 

@@ -9,7 +9,18 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from pimgr.api import Context, DeviceError, Finding, Garbled, Instant, LoadReading, Parts, Severity, Unsupported
+from pimgr.api import (
+    Context,
+    DeviceError,
+    Finding,
+    Garbled,
+    Instant,
+    LoadReading,
+    Parts,
+    Severity,
+    Unreachable,
+    Unsupported,
+)
 from pimgr.units import Watts, finite_and_in_range
 from pimgr_kasa import PlugConfig
 from pimgr_kasa.dial import Dialler
@@ -44,10 +55,15 @@ class Plug:
         self._dialler = Dialler(config, context)
         self._device: Loads | None = None
         self._turn = asyncio.Lock()
+        self._closed = False
         self.parts: Parts = {key: Outlet(self, key) for key in config.keys}
 
     async def close(self) -> None:
-        """Close the connection. Safe to repeat."""
+        """Close the connection, and let a call that is under way leave none behind. Safe to repeat."""
+        self._closed = True
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
         device, self._device = self._device, None
         if device is not None:
             await device.close()
@@ -109,16 +125,24 @@ class Plug:
     async def _call(self, wanted: Wanted) -> AsyncIterator[None]:
         """A deadline around one call, the four errors from whatever happens, and a closed connection after it."""
         try:
-            async with asyncio.timeout(wanted.deadline_s), self._turn:
+            async with asyncio.timeout(wanted.deadline_s), self._turn, self._hung_up_on_failure():
                 yield
                 await self._rest()
-        except asyncio.CancelledError:
-            await self.close()
-            raise
         except Exception as error:  # the library lets KeyError, TypeError and others escape on a strange answer
-            with suppress(Exception):
-                await self.close()
+            if self._closed:
+                fact = "its connection was closed meanwhile"
+                raise Unreachable(wanted.part, wanted.wish, fact, "pimgr asks again") from None
             raise plain(as_device_error(wanted, error)) from None
+
+    @asynccontextmanager
+    async def _hung_up_on_failure(self) -> AsyncIterator[None]:
+        """Only of the call whose turn it is: another one that gives up waiting cuts nobody off."""
+        try:
+            yield
+        except BaseException:
+            with suppress(Exception):
+                await self._hang_up()
+            raise
 
     async def _rest(self) -> None:
         """Close what is open; what the device told stays, and the library connects again by itself."""
@@ -135,7 +159,7 @@ class Plug:
             except Exception as error:
                 if not gone(as_device_error(wanted, error)):
                     raise
-                await self.close()  # it may speak another protocol by now, or have another address
+                await self._hang_up()  # it may speak another protocol by now, or have another address
             else:
                 self._dialler.whereabouts.check(identity_of(device.info), wanted, wanted.where)
                 return device, at
@@ -148,6 +172,8 @@ class Plug:
             self._check_kind(device, wanted)
             await device.update()
             self._check_outlets(device, wanted)
+            if self._closed:
+                raise ConnectionAbortedError
         except BaseException:
             await device.close()
             raise

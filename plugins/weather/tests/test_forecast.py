@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import pytest
 import requests
 from pimgr_weather import OPEN_METEO, ForecastConfig
 from pimgr_weather.forecast import Forecast
-from pimgr_weather.wire import fetch
+from pimgr_weather.wire import MOST_BYTES, fetch
 
 from pimgr.api import Deadlines, DeviceError, Garbled, Refused, Severity, Unreachable, Unsupported
 from pimgr.house import Fault, House
@@ -248,6 +249,19 @@ def test_each_fault_is_one_of_the_four_errors_in_time(fault: Fault, kind: type[D
         began = time.monotonic()
         assert type(await failure(at)) is kind
         assert time.monotonic() - began < 1.3
+
+    run(test)
+
+
+def test_an_answer_without_end_is_not_collected() -> None:
+    async def test(at: Home) -> None:
+        at.house.fault("weather", Fault.OVERSIZE)
+        tracemalloc.start()
+        try:
+            assert "large" in (await failure(at)).fact
+            assert tracemalloc.get_traced_memory()[1] < 8 * MOST_BYTES
+        finally:
+            tracemalloc.stop()
 
     run(test)
 

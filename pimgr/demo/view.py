@@ -13,13 +13,17 @@ from rich.table import Table
 from rich.text import Text
 
 from pimgr.demo.plan import Plan
-from pimgr.demo.score import COMMANDS, Score, part_of
-from pimgr.house import House
+from pimgr.demo.score import COMMANDS, GATEWAY_WORDS, Score, part_of
+from pimgr.house import House, WireEntry
 from pimgr.house.kinds import find_kind
 from pimgr.snapshot import Snapshot
 from pimgr.text import safe
 
 STYLE = {"on": "green", "up": "green", "off": "red", "shutting down": "yellow", "booting": "yellow"}
+
+
+TOLD = ("charge", "load", "reserve", "storm watch")
+"""Facts of the site that the screen has room for."""
 
 
 class View(Protocol):
@@ -45,7 +49,7 @@ class Lines:
         entries = list(self.house.wire)
         for entry in entries[self._seen :]:
             if entry.what in (*COMMANDS, "person", "mail") or (entry.what == "truth" and entry.device == "house"):
-                self.say(f"{entry.what:9} {safe(part_of(entry)):12} {safe(entry.value)}")
+                self.say(spoken(entry))
         self._seen = len(entries)
         if status != self._status:
             self._status = status
@@ -78,8 +82,14 @@ class Screen:
         self._live.start()
 
     def show(self, status: str, seen: Snapshot | None) -> None:
+        """The parts and the wire side by side, so that the full house fits into 24 lines of 80 columns."""
+        parts = self._parts()
+        middle = Table.grid(expand=True, padding=(0, 2))
+        middle.add_column()
+        middle.add_column(ratio=1)
+        middle.add_row(parts, self._wire(parts.row_count))
         lines = [] if seen is None else [self._lines(seen)]
-        self._live.update(Group(self._top(status), self._parts(), *lines, self._wire()))
+        self._live.update(Group(self._top(status), middle, *lines))
 
     def say(self, text: str) -> None:
         self._said.append(f"{time.monotonic() - self._began:5.1f} s  {text}")
@@ -92,8 +102,8 @@ class Screen:
         grid = "connected" if state.connected else "ISLANDED"
         flow = f"grid {grid} ({safe(state.grid)})   battery {state.charge:.0f} %   load {state.load_w:.0f} W"
         lines = [Text(flow, style="bold red" if not state.connected else "bold green"), Text(f"pimgr: {safe(status)}")]
-        lines += [Text(line, style="cyan") for line in self._said[-3:]]
-        return Panel(Group(*lines), title="house in a box")
+        lines += [Text(line, style="cyan") for line in self._said[-2:]]
+        return Panel(Group(*map(_one_line, lines)), title="house in a box")
 
     def _parts(self) -> Table:
         tiers = {part: tier.name for tier in self.plan.tiers for part in tier.loads}
@@ -112,24 +122,54 @@ class Screen:
         away = {each.id for each in self.house.spec.device if find_kind(each.kind).internet}
         text = Text()
         for place, there in (("at home", False), ("internet", True)):
+            here = [line for line in seen.connections if (line.id in away) is there]
+            lost = [safe(line.id) for line in here if line.health == "lost"]
             text.append(f"{place:9}")
-            for line in seen.connections:
-                if (line.id in away) is there:
-                    text.append(f" {safe(line.id)}", style="red" if line.health == "lost" else "green")
+            text.append(" ".join(safe(line.id) for line in here if line.health != "lost"), style="green")
+            text.append(f" LOST: {' '.join(lost)}" if lost else "", style="bold red")
             text.append("\n")
         text.append(told_by(seen))
-        return Panel(text, title="who answers")
+        return Panel(_one_line(text), title="who answers, and who tells")
 
-    def _wire(self) -> Panel:
-        commands = [e for e in self.house.wire if e.what in (*COMMANDS, "person", "mail")]
-        lines = [f"{e.what:9} {safe(part_of(e)):12} {safe(e.value)}" for e in commands[-6:]]
-        return Panel(Text("\n".join(lines) or "nothing yet"), title="on the wire")
+    def _wire(self, count: int) -> Text:
+        """The last commands, persons and mails."""
+        seen = [e for e in self.house.wire if e.what in (*COMMANDS, "person", "mail")]
+        lines = [spoken(e) for e in seen[-count:]]
+        return _one_line(
+            Text("on the wire\n", style="bold").append("\n".join(lines) or "nothing yet", style="not bold")
+        )
+
+
+def _one_line(text: Text) -> Text:
+    """What is too long is cut: a second line would push the last ones off the screen."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def spoken(entry: WireEntry) -> str:
+    """What happened, as one says it."""
+    part, value = f"{safe(part_of(entry)):11}", safe(entry.value)
+    match entry.what:
+        case "switch":
+            return f"{part} switched {value}"
+        case "person":
+            return f"{part} switched {value} by somebody"
+        case "shut_down":
+            return f"{part} asked to shut down"
+        case "wake":
+            return f"{part} woken"
+        case _:
+            return f"{part} {value}"
 
 
 def told_by(seen: Snapshot) -> str:
-    """Where pimgr has its readings from at this moment."""
-    facts = [f"{fact.name} {fact.value} by {fact.source}" for fact in seen.site]
-    return safe(", ".join([f"grid {seen.grid} ({seen.grid_raw})", *facts]), 300)
+    """What pimgr takes the grid for, in its source's own word, and whose readings of the battery it goes by."""
+    sources: dict[str, list[str]] = {}
+    for fact in seen.site:
+        if fact.name in TOLD:
+            sources.setdefault(fact.source, []).append(f"{fact.name} {fact.value}")
+    facts = [f"{source} tells {', '.join(told)}" for source, told in sources.items()]
+    return safe("; ".join([f"grid {seen.grid} ({seen.grid_raw})", *facts]), 300)
 
 
 def scorecard(console: Console, plan: Plan, score: Score) -> None:
@@ -146,7 +186,8 @@ def scorecard(console: Console, plan: Plan, score: Score) -> None:
     table.add_row("mails arrived", str(score.mails), "1 or more")
     if plan.offline_s is not None:
         table.add_row("lost while the internet was away", ", ".join(score.lost), "1 or more")
-        table.add_row("meanwhile the grid was told by", score.grid_by, "the gateway")
+        by = "the gateway" if score.grid_by in GATEWAY_WORDS else score.grid_by or "nobody"
+        table.add_row("meanwhile the grid was told by", by, "the gateway")
         table.add_row("mails that arrived meanwhile", str(score.mails_offline), "0")
     console.print(table)
     console.print("Settings that differ from the defaults:")

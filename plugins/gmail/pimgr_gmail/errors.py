@@ -5,7 +5,8 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
-from dataclasses import dataclass
+from base64 import b64encode
+from dataclasses import dataclass, field
 
 from pimgr.api import DeviceError, Garbled, Refused, Unreachable, Unsupported
 from pimgr_gmail.letter import one_line
@@ -18,12 +19,19 @@ _SERVER = "check host, port and security in the config"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What was asked of whom, for the message."""
+    """What was asked of whom, for the message. `secrets`: what is kept out of it if a server repeats what it heard."""
 
     part: str
     wish: str
     where: str
     deadline_s: float
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+def spellings(user: str, password: str) -> tuple[str, ...]:
+    """How a password is said to a server: as it is, and in base64 (RFC 4616 PLAIN, and LOGIN). Longest first."""
+    said = (f"\0{user}\0{password}", password)
+    return (*(b64encode(each.encode("utf-8", "replace")).decode() for each in said), password)
 
 
 def as_device_error(wanted: Wanted, error: Exception) -> DeviceError:
@@ -32,7 +40,7 @@ def as_device_error(wanted: Wanted, error: Exception) -> DeviceError:
         case DeviceError():
             return error
         case smtplib.SMTPAuthenticationError() if error.smtp_code >= 500:
-            fact = f"it refused the user or the password ({_words(error)})"
+            fact = f"it refused the user or the password ({_words(wanted, error)})"
             return Refused(wanted.part, wanted.wish, fact, _APP)
         case smtplib.SMTPRecipientsRefused():
             return _recipients(wanted, error)
@@ -72,25 +80,28 @@ def _reply(wanted: Wanted, error: smtplib.SMTPResponseException) -> DeviceError:
     """By RFC 5321: 4xx passes by itself, 5xx doesn't; anything else is no reply."""
     part, wish = wanted.part, wanted.wish
     if 400 <= error.smtp_code < 500:
-        return Unreachable(part, wish, f"it can't now ({_words(error)})", "it passes by itself")
+        return Unreachable(part, wish, f"it can't now ({_words(wanted, error)})", "it passes by itself")
     if 500 <= error.smtp_code < 600:
-        return Refused(part, wish, f"it said no ({_words(error)})", "ask the mail provider what this answer means")
+        fact, cure = f"it said no ({_words(wanted, error)})", "ask the mail provider what this answer means"
+        return Refused(part, wish, fact, cure)
     return Garbled(part, wish, "it doesn't speak SMTP", _SERVER)
 
 
 def _recipients(wanted: Wanted, error: smtplib.SMTPRecipientsRefused) -> DeviceError:
     names = ", ".join(sorted(error.recipients))
     replies = error.recipients.values()
-    fact = f"it takes no mail for {names} ({'; '.join(sorted({_said(*reply) for reply in replies}))})"
+    fact = f"it takes no mail for {names} ({'; '.join(sorted({_said(wanted, *reply) for reply in replies}))})"
     if all(400 <= code < 500 for code, _ in replies):
         return Unreachable(wanted.part, wanted.wish, fact, "it passes by itself")
     return Refused(wanted.part, wanted.wish, fact, "check the addresses in `to`")
 
 
-def _words(error: smtplib.SMTPResponseException) -> str:
-    return _said(error.smtp_code, error.smtp_error)
+def _words(wanted: Wanted, error: smtplib.SMTPResponseException) -> str:
+    return _said(wanted, error.smtp_code, error.smtp_error)
 
 
-def _said(code: int, words: bytes | str) -> str:
+def _said(wanted: Wanted, code: int, words: bytes | str) -> str:
     text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+    for secret in filter(None, wanted.secrets):
+        text = text.replace(secret, "...")
     return f"{code} {one_line(text)[:120]}"

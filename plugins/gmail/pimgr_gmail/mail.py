@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pimgr.api import Context, DeviceError, Finding, Message, Parts, Refused, Severity
 from pimgr_gmail import MAIL, MailConfig
-from pimgr_gmail.errors import Wanted, as_device_error
+from pimgr_gmail.errors import Wanted, as_device_error, spellings
 from pimgr_gmail.gateways import INSTEAD, closed
 from pimgr_gmail.letter import letter, short_letter
 from pimgr_gmail.smtp import Smtp
@@ -117,8 +117,9 @@ class Mail:
         """Do `work` in a session that is logged in, on the worker thread; at the deadline, hang up."""
         patience_s = self._context.deadlines.cloud_s * _PATIENCE
         where = f"{self._config.host}:{self._config.port}"
-        wanted = Wanted(self._context.connection, wish, where, patience_s)
         password = self._context.secret(self._config.password)
+        secrets = spellings(self._config.user, password)
+        wanted = Wanted(self._context.connection, wish, where, patience_s, secrets)
         session = await self._context.call(self._session, wanted, time.monotonic() + patience_s)
         self._live.add(session)
         end = asyncio.get_running_loop().call_later(patience_s, session.hang_up)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiosmtpd.smtp import AuthResult
 from pimgr_gmail import MAIL, MailConfig
 from pimgr_gmail.letter import one_line, plain
 from pimgr_gmail.mail import Mail
@@ -326,3 +328,20 @@ def test_a_config_that_can_not_work_is_refused(table: dict[str, object]) -> None
     assert msgspec.convert(good, MailConfig).sent_from == USER
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(good | table, MailConfig)
+
+
+def test_a_server_that_repeats_what_it_heard_gets_no_password_into_a_message(tmp_path: Path) -> None:
+    heard = b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
+
+    def repeat(*_: object) -> AuthResult:
+        return AuthResult(success=False, handled=False, message=f"535 5.7.8 AUTH PLAIN {heard}: not {PASSWORD}")
+
+    async def use() -> None:
+        async with a_house(user=USER) as house, home(house, tmp_path) as at:
+            house.controls("mail")._authenticate = repeat
+            error = await failure(at.mail.send(NEWS))
+            assert "5.7.8" in error.fact
+            assert heard not in str(error)
+            assert all(PASSWORD not in each and heard not in each for each in (str(error), repr(error), error.fact))
+
+    run(use)

@@ -80,7 +80,7 @@ class Url:
         url = self._context.secret(self._config.url).strip()
         errand = Errand(url=url, patience_s=self._patience_s, severity=severity, title=title, body=body)
         courier = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "pimgr_apprise.courier"),
+            *(sys.executable, "-P", "-m", "pimgr_apprise.courier"),  # -P: what lies in the working folder is no module
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

@@ -68,6 +68,19 @@ def test_a_message_arrives_with_its_title_and_text() -> None:
     asyncio.run(main())
 
 
+def test_nothing_that_lies_in_the_working_folder_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`sudo pimgr check --connect` in somebody's folder must not run that one's code, nor hand it the URL."""
+    (tmp_path / "apprise.py").write_text("open('ran', 'w').close()\n")
+    monkeypatch.chdir(tmp_path)
+
+    async def main() -> None:
+        async with push() as (_, url, _context):
+            assert [finding.severity for finding in await url.check()] == [Severity.INFO]
+
+    asyncio.run(main())
+    assert not (tmp_path / "ran").exists()
+
+
 def test_milder_messages_than_wanted_are_not_sent() -> None:
     async def main() -> None:
         async with push(least=Severity.WARNING) as (house, url, _):

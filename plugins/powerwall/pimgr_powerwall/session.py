@@ -27,6 +27,8 @@ REST_S = 300.0
 """No login for so long after one failed: login storms lock the gateway.
 
 Sources: alandtse/tesla#584, home-assistant/core#128506."""
+MOST_UNANSWERED = 3
+"""Logins in a row that may get no answer: a gateway that is too busy to answer in time gets no storm of them either."""
 _USER = "customer"
 _PATIENCE = 0.9
 """Share of the host's deadline after which we say ourselves what hung."""
@@ -88,6 +90,7 @@ class Session:
         self._api: API | None = None
         self._turn = asyncio.Lock()
         self._logins = 0
+        self._sent, self._unanswered = False, 0
 
     async def get(self, wish: str, fetch: Callable[[API], Awaitable[Any]], share: float = _PATIENCE) -> Answer:
         """The answer to one question as a JSON object, within `share` of the host's deadline for a read.
@@ -143,13 +146,14 @@ class Session:
             return self._api
         pin = aiohttp.Fingerprint(bytes.fromhex(await self._pin()))
         await self.close()
-        redirects = aiohttp.TraceConfig()
-        redirects.on_request_redirect.append(_refuse_redirect)
+        traces = aiohttp.TraceConfig()
+        traces.on_request_redirect.append(_refuse_redirect)
+        traces.on_request_headers_sent.append(self._note_sent)
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=pin, resolver=_Resolver(self._context), limit=4),
             cookie_jar=aiohttp.CookieJar(unsafe=True),  # cookies of an IP address count as unsafe
             response_class=_BoundedResponse,
-            trace_configs=[redirects],
+            trace_configs=[traces],
             headers={"Accept-Encoding": "identity"},
         )
         # verify_ssl=True makes the library leave the certificate to the connector, which checks the fingerprint
@@ -207,8 +211,12 @@ class Session:
             raise Refused(wanted.part, wanted.wish, fact, "pimgr tries again by itself")
 
     async def _log_in(self, wanted: Wanted, api: API) -> None:
+        if self._unanswered >= MOST_UNANSWERED:
+            self._unanswered = 0
+            await self._rest(f"it did not answer {MOST_UNANSWERED} logins")
         self._may_log_in(wanted)
         password = self._context.secret(self._config.password)
+        self._sent = False
         try:
             await api.login(_USER, self._config.email, password)
         except AccessDeniedError:
@@ -218,6 +226,10 @@ class Session:
             if http_status(error) == 429:
                 await self._rest("it was asked to log in too often")
             raise
+        except BaseException:  # our own deadline among them
+            self._unanswered += self._sent
+            raise
+        self._unanswered = 0
         if not api.is_authenticated() or self._http is None:
             raise Garbled(
                 wanted.part, wanted.wish, "it accepted the login without giving a session", "restart the gateway"
@@ -225,6 +237,9 @@ class Session:
         self._logins += 1
         cookies = self._http.cookie_jar.filter_cookies(self._url())
         await self._context.store.put("cookies", {name: cookie.value for name, cookie in cookies.items()})
+
+    async def _note_sent(self, *_: object) -> None:
+        self._sent = True
 
     async def _rest(self, why: str) -> None:
         """No login for `REST_S`, also across a restart."""

@@ -359,6 +359,42 @@ def test_a_login_asked_too_often_rests() -> None:
     run(test())
 
 
+def test_a_gateway_too_busy_to_answer_logins_gets_no_storm_of_them() -> None:
+    async def test() -> None:
+        async with home() as at:
+            gateway = at.house.controls("gateway")
+            taken = gateway._login
+
+            def busy(body: bytes) -> Any:
+                at.house.fault("gateway", Fault.SILENT)
+                return taken(body)
+
+            gateway._login = busy
+            for _ in range(5):
+                at.house.fault("gateway", Fault.NONE)
+                error = await failure(at.gateway.read_grid())
+                at.context.clock.advance(10.0)
+            assert (type(error), len(at.logins())) == (Refused, 3)
+            gateway._login = taken
+            at.house.fault("gateway", Fault.NONE)
+            at.context.clock.advance(300.0)
+            assert (await at.gateway.read_grid()).grid is Grid.UP
+
+    run(test())
+
+
+def test_a_gateway_that_is_away_at_the_first_login_is_read_as_soon_as_it_is_back() -> None:
+    async def test() -> None:
+        async with home() as at:
+            for fault in (Fault.SILENT, Fault.REFUSING, Fault.HTTP_503, Fault.REFUSING, Fault.HTTP_503):
+                at.house.fault("gateway", fault)
+                await failure(at.gateway.read_grid())
+            at.house.fault("gateway", Fault.NONE)
+            assert (await at.gateway.read_grid()).grid is Grid.UP
+
+    run(test())
+
+
 def test_a_restart_goes_on_with_the_session_it_had() -> None:
     async def test() -> None:
         store = FakeStore()

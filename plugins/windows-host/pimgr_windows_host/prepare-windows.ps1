@@ -97,7 +97,6 @@ function Remove-Rule {
 }
 
 Assert-Administrator
-$holder = "*$(Get-Sid)"
 New-Item -ItemType Directory -Force $Folder | Out-Null
 
 if ($Undo) {
@@ -112,6 +111,7 @@ if ($Undo) {
     return
 }
 
+$holder = "*$(Get-Sid)"
 $holders = @(Get-Holders)
 if (-not (Test-Path $Before)) {
     @{ Holders = $holders; Filter = (Get-Filter); Registry = (Get-Registry) } | ConvertTo-Json | Set-Content $Before

@@ -31,6 +31,11 @@ def test_what_was_found_is_kept_before_anything_is_changed() -> None:
     assert "if (-not (Test-Path $Before))" in DO[:kept], "a second run must not take our own settings for the owner's"
 
 
+def test_it_is_undone_also_when_the_account_is_gone_already() -> None:
+    assert SCRIPT.count('$holder = "*$(Get-Sid)"') == DO.count('$holder = "*$(Get-Sid)"') == 1
+    assert DO.index("Get-Sid") < DO.index("Set-Content $Before"), "a wrong account's name changes nothing"
+
+
 def test_every_function_that_is_called_is_there_and_every_one_that_is_there_is_called() -> None:
     own = set(re.findall(r"^function ([\w-]+)", SCRIPT, re.MULTILINE))
     body = re.sub(r"^function [\w-]+", "", SCRIPT, flags=re.MULTILINE)

@@ -7,6 +7,7 @@ a user of the system; both are the tests' own.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 PASSWORD = "S3cr3t pass=word"
 CONFIG = """
@@ -90,9 +93,17 @@ class Samba:
 RIGHT = "SeRemoteShutdownPrivilege"
 
 
+def _or_skip() -> None:
+    """In CI all of this is there; a run there that finds it missing must fail, not skip."""
+    here = os.geteuid() == 0 and all(shutil.which(program) for program in ("smbd", "net", "smbpasswd"))
+    if not here and "CI" not in os.environ:
+        pytest.skip("it takes root, and Debian's samba and samba-common-bin")
+
+
 @contextmanager
 def samba(folder: Path) -> Iterator[Samba]:
     """A server that obeys, with an account that has the right."""
+    _or_skip()
     with _user() as user:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = int(listener.getsockname()[1])

@@ -46,7 +46,13 @@ class BoundedSocket(socket.socket):
 
     def send(self, data: bytes, flags: int = 0, /) -> int:  # type: ignore[override]
         self._check()
-        return super().send(data, flags)
+        try:
+            return super().send(data, flags)
+        except TimeoutError:
+            raise
+        except OSError:
+            self.ended = True
+            raise EOFError from None
 
     def hang_up(self) -> None:
         """End it, from any thread; whoever reads it gets an end of file."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -258,3 +260,16 @@ def test_a_transport_that_does_not_end_does_not_keep_the_session_from_closing() 
         with_session(use)
     finally:
         over.set()
+
+
+def test_a_machine_that_resets_the_connection_before_our_first_word_has_ended_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        line = connected("127.0.0.1", listening.getsockname()[1], time.monotonic() + SOON_S)
+        accepted, _ = listening.accept()
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        accepted.close()
+        with line:
+            assert select.select([line], [], [], SOON_S)[0], "the reset is here"
+            with pytest.raises(EOFError):
+                line.send(b"SSH-2.0-pimgr")
+            assert line.ended, "so it hung up, and isn't something that speaks no SSH"

@@ -21,6 +21,10 @@ class TooLateError(Exception):
     """It didn't end in time."""
 
 
+class ClosedError(Exception):
+    """It was ended, or not begun, since nobody wants it any more."""
+
+
 @dataclass(frozen=True)
 class Account:
     """Who asks whom."""
@@ -41,11 +45,13 @@ class Net:
 
     def __init__(self) -> None:
         self._running: set[asyncio.subprocess.Process] = set()
+        self._closed = False
 
     async def run(self, account: Account, arguments: tuple[str, ...], deadline_s: float) -> tuple[int, str]:
-        """`net rpc ARGUMENTS`; gives its exit status and what it printed. Raises NoProgramError, TooLateError.
+        """`net rpc ARGUMENTS`; gives its exit status and what it printed.
 
-        It asks no name server for its own sake and reads no config of this box.
+        It asks no name server for its own sake and reads no config of this box. Raises NoProgramError, TooLateError,
+        ClosedError.
         """
         program = shutil.which(_PROGRAM, path="/usr/local/bin:/usr/bin:/bin")
         if program is None:
@@ -63,8 +69,11 @@ class Net:
             )
         self._running.add(process)
         try:
-            async with asyncio.timeout(deadline_s):
-                said, _ = await process.communicate()
+            if not self._closed:
+                async with asyncio.timeout(deadline_s):
+                    said, _ = await process.communicate()
+            if self._closed:
+                raise ClosedError
             return process.returncode or 0, said.decode("utf-8", "replace")
         except TimeoutError:
             raise TooLateError from None
@@ -72,7 +81,8 @@ class Net:
             await self._end(process)
 
     async def close(self) -> None:
-        """End whatever runs. Safe to repeat."""
+        """End whatever runs, and what is just being started. Safe to repeat."""
+        self._closed = True
         for process in list(self._running):
             await self._end(process)
 

@@ -26,7 +26,7 @@ from pimgr.api import (
 )
 from pimgr_windows_host.config import RpcConfig
 from pimgr_windows_host.countdown import Countdown
-from pimgr_windows_host.net import Account, Net, NoProgramError, TooLateError
+from pimgr_windows_host.net import Account, ClosedError, Net, NoProgramError, TooLateError
 from pimgr_windows_host.smb import GoneError, NotSmbError, answers
 from pimgr_windows_host.words import NONE_GOING, SHUTTING, codes, refusal
 
@@ -177,6 +177,8 @@ class RpcHost:
         except NoProgramError:
             fact = "the program net isn't installed on this box"
             raise wanted.error(Unsupported, fact, "sudo apt install samba-common-bin") from None
+        except ClosedError:
+            raise wanted.error(Unreachable, "its connection was closed meanwhile", "pimgr asks again") from None
         except TooLateError:
             fact = f"no answer in {min(wanted.deadline_s, _NET_S):.0f} s ({wanted.where})"
             cure = "switch it on; if it is on, allow file and printer sharing (TCP 445) in its firewall"

@@ -7,12 +7,13 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
 import pytest
-from pimgr_windows_host import RPC, RpcConfig
+from pimgr_windows_host import RPC
+from pimgr_windows_host.config import RpcConfig
 from pimgr_windows_host.rpc import RpcHost
 
 from pimgr.api import Deadlines, Unreachable
@@ -91,5 +92,31 @@ def test_a_name_is_looked_up_though_other_look_ups_fill_the_thread_pool() -> Non
                 assert loop.time() - began_s < 0.5, "refused at once; what hangs in the pool was waited for"
         finally:
             over.set()
+
+    asyncio.run(use())
+
+
+@pytest.mark.parametrize("steps", [1, 5, 30])
+def test_no_shutdown_is_asked_for_once_the_connection_was_closed(steps: int) -> None:
+    """Closing may come while `net` is just being started."""
+
+    async def use() -> None:
+        asked = asyncio.Event()
+
+        async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                await reader.readexactly(1)
+                asked.set()
+            writer.close()
+
+        async with await asyncio.start_server(hear, "127.0.0.1", 0) as server:
+            async with machine("127.0.0.1", server.sockets[0].getsockname()[1]) as host:
+                call = asyncio.create_task(host.shut_down(None))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+            async with asyncio.timeout(5.0):
+                with pytest.raises(Unreachable, match="closed meanwhile"):
+                    await call
+            assert not asked.is_set()
 
     asyncio.run(use())

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from typing import TypeVar
 
-from pimgr.api import Context, DeviceError, Finding, Message, Parts, Refused, Severity
+from pimgr.api import Context, DeviceError, Finding, Message, Parts, Refused, Severity, Unreachable
 from pimgr_gmail import MAIL, MailConfig
 from pimgr_gmail.errors import Wanted, as_device_error, spellings
 from pimgr_gmail.gateways import INSTEAD, closed
@@ -39,10 +39,12 @@ class Mail:
     def __init__(self, config: MailConfig, context: Context) -> None:
         self._config, self._context = config, context
         self._live: set[Smtp] = set()
+        self._closed = False
         self.parts: Parts = {"": self}
 
     def close(self) -> None:
-        """Hang up wherever a session is open. Safe to repeat."""
+        """Hang up wherever a session is open, and begin no other. Safe to repeat."""
+        self._closed = True
         for session in list(self._live):
             session.hang_up()
 
@@ -121,6 +123,8 @@ class Mail:
         secrets = spellings(self._config.user, password)
         wanted = Wanted(self._context.connection, wish, where, patience_s, secrets)
         session = await self._context.call(self._session, wanted, time.monotonic() + patience_s)
+        if self._closed:
+            raise Unreachable(wanted.part, wish, "its connection was closed meanwhile", "pimgr asks again")
         self._live.add(session)
         end = asyncio.get_running_loop().call_later(patience_s, session.hang_up)
         began_s = time.monotonic()

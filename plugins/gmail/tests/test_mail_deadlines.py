@@ -102,3 +102,21 @@ def test_a_reply_of_lines_without_end_is_not_collected() -> None:
 
     with pytest.raises(TooMuchError):
         collect()
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+def test_no_mail_is_begun_once_the_connection_was_closed(steps: int) -> None:
+    """Closing may come while the session is only being made."""
+
+    async def main() -> None:
+        heard = asyncio.Event()
+        async with await asyncio.start_server(lambda *_: heard.set(), "127.0.0.1", 0) as server:
+            async with mail("127.0.0.1", server.sockets[0].getsockname()[1]) as account:
+                call = asyncio.create_task(account.send(NEWS))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+            with pytest.raises(Unreachable, match="closed meanwhile"):
+                await call
+            assert not heard.is_set()
+
+    asyncio.run(main())

@@ -477,7 +477,12 @@ class DeviceType(Generic[ConfigT]):
     budgets: tuple[str, ...] = ()
     """Keys of its store that count what an account or a device bears, such as its last login; no secret is in them.
 
-    What a person's look (`pimgr check --connect`, `pimgr device try`) puts there is kept. All else that it puts isn't.
+    What a look (`pimgr check --connect`, `pimgr device try`, a dry run) puts there is kept. All else it puts is not.
+    """
+    spends: tuple[str, ...] = ()
+    """Keys of its store that it puts just before it spends what serves only once, such as a refresh token.
+
+    In a look, where what comes of it can't be kept, such a `put` raises Refused: nothing is spent.
     """
     discover: Callable[[Context], AsyncIterator[Found]] | None = None
     calls_off: bool = False

@@ -8,26 +8,32 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from pimgr import sqlite
-from pimgr.api import Finding, Severity, Storable
+from pimgr.api import DeviceType, Finding, Refused, Severity, Storable
 from pimgr.control import NotRunning, Reply, Request, ask
-from pimgr.journal import AlreadyRunning, Journal, NewerJournal, NotStored
+from pimgr.journal import AlreadyRunning, Journal, NewerJournal, NotStored, read_store
 from pimgr.journal import lock as journal_lock
 from pimgr.journal.book import Book
 from pimgr.journal.entries import Stored, decode, encode
 from pimgr.worker import Worker
 
+log = logging.getLogger(__name__)
+
 COUNT = "count"
 """The request: `part` names the connection, `key` and `value` what to keep for it."""
 ASK_S = 5.0
 """What a running pimgr may take to keep it."""
+NOT_SPENT = "the one it has serves only once, and what comes of it can't be kept here"
+NOT_SPENT_CURE = "start pimgr: it spends it, and keeps the new one"
 NOT_COUNTED = "not counted"
 """The key under which a look tells that."""
 CURE = "leave ten minutes until you look again, and until pimgr is started: accounts with many logins are locked"
@@ -35,17 +41,18 @@ CURE = "leave ten minutes until you look again, and until pimgr is started: acco
 
 @dataclass(frozen=True)
 class Look:
-    """What a look at a connection begins with. `kept`: what pimgr keeps for it; `budgets`: of its device type."""
+    """What a look at a connection begins with. `kept`: what pimgr keeps for it."""
 
     connection: str
+    type: DeviceType[Any]
     kept: Mapping[str, Storable]
-    budgets: Sequence[str]
     counts: Counts
 
 
 class LookStore:
     """A store for one look: what a running pimgr keeps is there and not touched. What is put is for this look only, and
-    `put` says so: a fingerprint is told and not pinned, a single-use token not spent. Budgets go to `counts`.
+    `put` says so: a fingerprint is told and not pinned, a single-use token not spent (see `api.DeviceType.spends`).
+    Budgets go to `counts`.
 
     `told` is called with what a person should know of that, or None.
     """
@@ -58,12 +65,37 @@ class LookStore:
         return self._kept.get(key)
 
     async def put(self, key: str, value: Storable) -> bool:
+        if key in self._look.type.spends and value is not None:
+            raise Refused(self._look.connection, "a new token", NOT_SPENT, NOT_SPENT_CURE)
         self._kept[key] = value
-        if key not in self._look.budgets:
+        if key not in self._look.type.budgets:
             return False
         problem = await self._look.counts.keep(self._look.connection, key, value)
         self._told(problem)
         return problem is None
+
+
+class DryStores:
+    """For a dry run: each connection begins with what pimgr keeps for it in these folders, and spends none of it."""
+
+    def __init__(self, state: Path, run: Path) -> None:
+        self._state = state
+        self.counts = Counts(state, run)
+
+    def store(self, connection: str, type_: DeviceType[Any]) -> LookStore:
+        """The store of one connection. Where the journal can't be read it begins empty, and the log says so."""
+        kept: Mapping[str, Storable] = {}
+        try:
+            kept = read_store(self._state, connection)
+        except FileNotFoundError:  # pimgr never ran here
+            pass
+        except (OSError, sqlite.Error, sqlite.Corrupt, NewerJournal) as error:
+            log.warning("%s: what pimgr keeps for it can't be read, and isn't used: %s", connection, error)
+        return LookStore(Look(connection, type_, kept, self.counts), lambda problem: self._told(connection, problem))
+
+    def _told(self, connection: str, problem: Finding | None) -> None:
+        if problem is not None:
+            log.warning("%s: %s; %s", connection, problem.text, problem.cure)
 
 
 class Counts:

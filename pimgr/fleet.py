@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from pimgr.api import Capability, Storable
+from pimgr.api import Capability, Storable, Store
 from pimgr.board import Board
 from pimgr.config import ConfigErrors, ConnectionConfig, HouseConfig, typed
 from pimgr.connections import ConnectionTask, Device, Watcher
 from pimgr.context import HostContext, Surroundings
+from pimgr.counting import DryStores
 from pimgr.journal import ConnectionStore, Journal, NotStored
 from pimgr.plugins import Plugins, plugin_of
 from pimgr.rates import Schedule, poll_s
@@ -36,6 +37,8 @@ class Ground:
     importer: Executor
     not_stored: Callable[[str, str], None]
     """Told the connection and the key of a value that is in memory only."""
+    dry: DryStores | None = None
+    """In a dry run: what it puts is not kept, and so a token that serves once is not spent."""
 
 
 @dataclass
@@ -157,7 +160,9 @@ class Fleet:
             self._miss(config, str(errors))
             return
         ground = self.ground
-        store = _Store(config.id, ground.journal.store(config.id), ground.not_stored)
+        store: Store = _Store(config.id, ground.journal.store(config.id), ground.not_stored)
+        if ground.dry is not None:
+            store = ground.dry.store(config.id, type_)
         context = HostContext(config.id, store, ground.around)
         provides = {key: frozenset(what) for key, what in config.provides.items()}
         device = Device(

@@ -118,7 +118,7 @@ class _Store(LookStore):
     """A store for one trial: the trace shows nothing that is kept there, except for budgets: they say why to wait."""
 
     def __init__(self, subject: Subject, redactor: Redactor, told: Callable[[Finding | None], None]) -> None:
-        super().__init__(Look(subject.id, subject.kept, subject.type.budgets, subject.counts), told)
+        super().__init__(Look(subject.id, subject.type, subject.kept, subject.counts), told)
         self._open, self._redactor = subject.type.budgets, redactor
         redactor.learn({key: value for key, value in subject.kept.items() if key not in self._open})
 

@@ -21,6 +21,7 @@ from pimgr.compose import Shown, compose
 from pimgr.config import ConfigErrors, HouseConfig
 from pimgr.context import Surroundings
 from pimgr.control import Control, Reply, Request
+from pimgr.counting import DryStores
 from pimgr.dispatch import Dispatcher, Fence
 from pimgr.errands import Errands
 from pimgr.fleet import Fleet, Ground
@@ -46,7 +47,10 @@ EXIT_OK, EXIT_DIED, EXIT_RUNNING, EXIT_CONFIG = 0, 70, 75, 78
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Where things are. `extra`: plugins given in-process, by name, for rehearsals and tests."""
+    """Where things are. `extra`: plugins given in-process, by name, for rehearsals and tests.
+
+    `dry`: in a dry run, what the connections are met with; its own folders hold nothing.
+    """
 
     config: Path
     state: Path
@@ -54,6 +58,7 @@ class Options:
     dry_run: bool = False
     extra: Mapping[str, object] = field(default_factory=dict)
     clock: Clock | None = None
+    dry: DryStores | None = None
 
 
 def run(options: Options) -> int:
@@ -64,7 +69,8 @@ def run(options: Options) -> int:
         return asyncio.run(_run(options))
     with tempfile.TemporaryDirectory(prefix="pimgr-dry-run-") as folder:
         log.info("nothing is switched, mailed or recorded; what would happen is printed here")
-        return asyncio.run(_run(replace(options, state=Path(folder), run=Path(folder))))
+        dry = DryStores(options.state, options.run)
+        return asyncio.run(_run(replace(options, state=Path(folder), run=Path(folder), dry=dry)))
 
 
 async def _run(options: Options) -> int:
@@ -130,6 +136,7 @@ class Supervisor:
                 watcher=self,
                 importer=self.importer,
                 not_stored=self.worries.not_stored,
+                dry=self.options.dry,
             )
         )
         fence = Fence(closed=self.options.dry_run)

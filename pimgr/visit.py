@@ -74,7 +74,7 @@ async def _one(connection: ConnectionConfig, luggage: Luggage) -> tuple[Finding,
     except (ConfigErrors, ImportError) as missing:
         return (Finding(severity=Severity.CRITICAL, text=str(missing)),)
     said = _Said()
-    begun = Look(connection.id, luggage.kept(connection.id), type_.budgets, luggage.counts)
+    begun = Look(connection.id, type_, luggage.kept(connection.id), luggage.counts)
     store = LookStore(begun, lambda problem: said.tell(connection.id, NOT_COUNTED, problem))
     context = HostContext(connection.id, store, Surroundings(SystemClock(), luggage.secrets, said))
     link = Link(connection.id, lambda: type_.open(config, context), context.release)

@@ -94,3 +94,37 @@ async def _look_twice(folder: Path, spec: str) -> tuple[list[str], int]:
             printed, _ = await asyncio.wait_for(process.communicate(), 60.0)
             told.append(printed.decode())
         return told, sum(1 for entry in house.wire if (entry.device, entry.what) == ("climate", "login"))
+
+
+def test_neither_a_trial_nor_a_dry_run_spends_the_refresh_token(tmp_path: Path) -> None:
+    """It serves once: the new one would be lost with them, and the owner would have to authorise pimgr anew."""
+    assert asyncio.run(_dry(tmp_path)) == []
+
+
+async def _dry(folder: Path) -> list[str]:
+    """What Tesla was asked to renew."""
+    devices = "".join(f'[[device]]\nid = "{kind}"\nkind = "{kind}"\n' for kind in ("gateway", "tesla"))
+    house = House(read_spec(f'version = 1\nname = "h"\n{devices}'))
+    (folder / "secrets").mkdir(mode=0o700)
+    async with house:
+        writer = Writer(house, folder / "ca.pem")
+        config = folder / "pimgr.toml"
+        config.write_text(f"version = 1\n[grid]\nsources = ['gateway', 'tesla']\n{writer.tables()}", encoding="utf-8")
+        for name, text in writer.secrets("").items():
+            (folder / "secrets" / name).write_text(text)
+            (folder / "secrets" / name).chmod(0o600)
+        options = ["--config", str(config), "--state", str(folder / "state"), "--run", str(folder / "run")]
+        for command, told in ((["device", "try", "tesla"], "serves only once"), (["run", "--dry-run"], "tesla (grid")):
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "pimgr.cli", *command, *options),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            assert process.stdout is not None
+            async with asyncio.timeout(30.0):
+                while told not in (line := (await process.stdout.readline()).decode()):
+                    assert line, f"{command} ended without saying {told!r}"
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
+        return [entry.value for entry in house.wire if entry.what == "refresh"]

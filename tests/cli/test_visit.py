@@ -37,6 +37,8 @@ class Account:
         logins = self._context.store.get("logins") or 0
         assert isinstance(logins, int)
         await self._context.store.put("logins", logins + 1)
+        with pytest.raises(api.Refused, match="serves only once"):
+            await self._context.store.put("spending", "a token that serves once")
         kept = self._context.store.get("token")
         written = await self._context.store.put("token", "another")
         self._context.tell("token", Finding(severity=Severity.WARNING, text="it runs out"))
@@ -57,6 +59,7 @@ TYPE = api.DeviceType(
     provides=lambda _: {"": frozenset({Capability.GRID_SOURCE})},
     open=_open,
     budgets=("logins",),
+    spends=("spending",),
 )
 CONFIG = 'version = 1\n[grid]\nsources = ["account"]\n[connections.account]\ntype = "odd.account"\n'
 

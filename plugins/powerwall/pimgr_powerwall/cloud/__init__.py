@@ -119,5 +119,6 @@ CLOUD = DeviceType(
     cloud=True,
     floor_s=30.0,
     budgets=("rest",),
+    spends=("refreshing",),
     advise=_advise,
 )

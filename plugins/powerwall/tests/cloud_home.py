@@ -31,7 +31,7 @@ base_load_w = 400.0
 id = "tesla"
 kind = "tesla"
 """
-QUICK = Deadlines(cloud_s=2.0)
+QUICK = Deadlines(cloud_s=1.0)
 OFTEN = 5000
 """A budget with which every read asks the cloud."""
 HALF_LIFE_S = 14_500.0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import msgspec
 import pytest
 from pimgr_powerwall import CLOUD
 
+from pimgr.api import Deadlines
 from pimgr.house import Fault, House
 from pimgr.house.tesla import SITE, Tesla
 from pimgr.house.tesla_pages import Product
@@ -103,7 +105,7 @@ def cloud() -> Subject:
 class TestCloud(ContractSuite):
     @pytest.fixture
     def subject(self) -> Subject:
-        return cloud()
+        return replace(cloud(), deadlines=Deadlines(cloud_s=0.5))
 
 
 class TestCloudInTrouble(FaultMatrixSuite):

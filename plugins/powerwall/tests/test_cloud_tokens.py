@@ -201,11 +201,11 @@ def test_tokens_are_dated_when_they_were_asked_for() -> None:
 
     async def test() -> None:
         async with home() as at:
-            at.house.gate("tesla").times = type(at.house.spec.faults)(slow_s=0.4)
+            at.house.gate("tesla").times = type(at.house.spec.faults)(slow_s=0.2)
             at.house.fault("tesla", Fault.SLOW)
             asked = at.context.now()
             await at.cloud.read_grid()
-            assert at.context.store.get("tokens")["got"]["mono_s"] - asked.mono_s < 0.3
+            assert at.context.store.get("tokens")["got"]["mono_s"] - asked.mono_s < 0.15
 
     run(test())
 

@@ -32,8 +32,18 @@ def device_try(  # noqa: PLR0913 - a command's options
     logs: Annotated[bool, typer.Option("--logs", help="Also show what libraries log.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
     config: Annotated[Path, typer.Option("--config", help="The config file.")] = places.CONFIG,
-    state: Annotated[Path, typer.Option("--state", default_factory=places.state, help="The journal's folder.")],
-    run: Annotated[Path, typer.Option("--run", default_factory=places.run, help="The folder of the snapshot.")],
+    state: Annotated[
+        Path,
+        typer.Option(
+            "--state", default_factory=places.state, show_default=str(places.state()), help="The journal's folder."
+        ),
+    ],
+    run: Annotated[
+        Path,
+        typer.Option(
+            "--run", default_factory=places.run, show_default=str(places.run()), help="The folder of the snapshot."
+        ),
+    ],
 ) -> None:
     """Read one device as pimgr would, or switch it, with a trace of what is said that holds no secret."""
     from pimgr import plugin_trial

@@ -43,6 +43,8 @@ class PlugConfig(Config):
             raise ValueError(f"outlets {self.outlets}: 0 for a plug, else 1 to {MOST_OUTLETS}")
         if (self.username is None) != (self.password is None):
             raise ValueError("username and password: give both or neither")
+        if self.device_id is not None and not self.device_id.strip():
+            raise ValueError("device_id: write the id that `pimgr check --connect` tells, or leave it out")
 
     @property
     def keys(self) -> tuple[str, ...]:

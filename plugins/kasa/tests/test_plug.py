@@ -329,7 +329,7 @@ def test_check_tells_the_id_to_pin_and_the_weak_wifi() -> None:
 @pytest.mark.parametrize(
     "table",
     [{"address": ""}, {"address": "192.0.2.14:9999"}, {"port": 0}, {"outlets": -1}, {"outlets": 99}, {"outlet": 1},
-     {"username": {"secret": "user"}}],
+     {"username": {"secret": "user"}}, {"device_id": " "}],
 )  # fmt: skip
 def test_a_config_that_can_not_work_is_refused(table: dict[str, object]) -> None:
     assert msgspec.convert({"address": "192.0.2.14", "outlets": 2}, PlugConfig).keys == ("1", "2")

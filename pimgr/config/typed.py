@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import inspect
@@ -60,6 +60,10 @@ class Typing:
 
     def _field(self, key: Key, value: object, wanted: Any, kind: inspect.Type) -> None:
         secret = _holds_secret(kind)
+        if isinstance(kind, inspect.DictType) and isinstance(value, dict) and len(get_args(wanted)) == 2:
+            for name, item in value.items():
+                self._field((*key, name), item, get_args(wanted)[1], kind.value_type)
+            return
         if secret and isinstance(value, str):
             self._literal(key)
             return
@@ -152,8 +156,8 @@ def expected(kind: inspect.Type) -> str:  # noqa: C901, PLR0911, PLR0912 - one l
             return f"a list, each {expected(item)}"
         case inspect.TupleType() | inspect.SetType() | inspect.FrozenSetType():
             return "a list"
-        case inspect.DictType():
-            return "a table"
+        case inspect.DictType(value_type=item):
+            return f"a table, each entry {expected(item)}"
         case _:
             return "another kind of value"
 

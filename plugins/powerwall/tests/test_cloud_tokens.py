@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pimgr.api import Refused, Severity, Unreachable
+from pimgr.api import Deadlines, Refused, Severity, Unreachable
 from pimgr.house import Fault, House
 from pimgr.testing import FakeClock, FakeContext, FakeStore
 
@@ -186,7 +186,9 @@ def test_closing_waits_for_a_refresh_less_than_a_second() -> None:
     async def test() -> None:
         async with House.from_toml(HOUSE) as house:
             house.fault("tesla", Fault.SILENT)
-            async with joined(house, context_for()) as at:
+            context = context_for()
+            context.deadlines = Deadlines(cloud_s=3.0)
+            async with joined(house, context) as at:
                 reading = asyncio.create_task(at.cloud.read_grid())
                 await asyncio.wait({reading}, timeout=0.1)
                 reading.cancel()

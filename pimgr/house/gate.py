@@ -127,7 +127,13 @@ class Gate:
         line = Line(self)
         task = asyncio.get_running_loop().create_task(self._serve(line, connection), name=f"house {self.device}")
         self._lines[task] = line
-        task.add_done_callback(self._lines.pop)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            del self._lines[task]
+            if line.fresh:  # cancelled before its first step, or never come to a connection
+                connection.close()
+
+        task.add_done_callback(ended)
 
     async def _serve(self, line: Line, connection: socket.socket) -> None:
         """One connection from its first byte to its last."""
@@ -146,8 +152,6 @@ class Gate:
             _log.exception("house: the server of %s failed", self.device)
         finally:
             line.close()
-            if line.fresh:
-                connection.close()
         with contextlib.suppress(TimeoutError):  # what is still to be sent has this long to leave
             await asyncio.wait_for(line.closed.wait(), 1.0)
         line.abort()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
 import struct
 import time
+import warnings
 
 import pytest
 
@@ -270,5 +273,21 @@ def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open() -> None:
                 async with House.from_toml(taken):
                     pass
         assert [task.get_name() for task in asyncio.all_tasks() if "house" in task.get_name()] == []
+
+    asyncio.run(scene())
+
+
+def test_a_connection_that_is_reset_before_it_began_leaves_no_socket_behind() -> None:
+    async def scene() -> None:
+        async with House.from_toml(HOUSE) as house:
+            with socket.create_connection((LOOPBACK, house.port("pump"))):
+                house.gate("pump")._accept()  # as the loop does; in the same step, before the connection is served
+                house.fault("pump", Fault.REFUSING)
+                await asyncio.sleep(0)
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always", ResourceWarning)
+                await asyncio.sleep(0)
+                gc.collect()
+            assert [str(each.message) for each in told] == []
 
     asyncio.run(scene())

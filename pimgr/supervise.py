@@ -152,7 +152,7 @@ class Supervisor:
         )
         self.loop = Loop(wiring, resume(self.journal.state, self.clock.now()), self.config.policy)
         for number, note in enumerate(self.journal.notes):
-            self.worries.note(f"journal {number}", "The journal", note)
+            self.worries.note(f"journal {number}", "What pimgr had written down was not as it should be", note)
         self.worries.look_at_disk()
         await self._settle_in(found.problem)
         self.worries.settled()

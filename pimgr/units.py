@@ -20,4 +20,4 @@ def finite_and_in_range(value: float, low: float, high: float) -> bool:
 
     JSON parsers accept NaN, and clamping NaN to 0..100 gives 100: so a value is tested, never clamped.
     """
-    return math.isfinite(value) and low <= value <= high
+    return low <= value <= high and math.isfinite(value)  # in this order: a whole number may be too large for a float

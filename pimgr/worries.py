@@ -119,7 +119,7 @@ class Worries:
 
     def not_stored(self, connection: str, key: str) -> None:
         """A value that must outlive a restart is in memory only."""
-        text = f"{connection}: its {key} is kept in memory only; a power cut would lose it"
+        text = f"{connection}: what it keeps ({key}) is in memory only; a power cut would lose it"
         self.tell(f"store {connection} {key}", "Something that must be kept is not on the memory card", text)
 
     def listen(self, readings: tuple[GridReading, ...]) -> None:

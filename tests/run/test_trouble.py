@@ -201,7 +201,7 @@ def test_a_token_that_the_disk_does_not_take_fails_no_device_and_is_told(tmp_pat
             await asyncio.sleep(100.0)
             assert seen[-1] == "rotated"
             assert next(c for c in box.view().connections if c.id == "well").health == "ok"
-            assert "its token is kept in memory only" in box.trouble()
+            assert "what it keeps (token) is in memory only" in box.trouble()
             disk.full = False
             await box.until(lambda: box.trouble() == "", 100.0)
 

@@ -152,13 +152,13 @@ class SshHost:
     def _ask(self, session: Session, only_boot: str | None, wanted: Wanted) -> Said:
         """Shut it down, if it is still in the boot that was meant."""
         if only_boot is not None and (boot_id := self.system.read_boot_id(session, wanted)) != only_boot:
-            fact = f"it has booted since (now in boot {boot_id})" if boot_id else "it tells no boot id to compare"
+            fact = f"it has booted since (now in {_boot(boot_id)})" if boot_id else "it tells no boot id to compare"
             raise wanted.error(Refused, fact, "it is left alone: somebody started it again")
         return session.run(self.system.shutdown)
 
     def _look(self, session: Session, wanted: Wanted) -> list[Finding]:
         boot_id = self.system.read_boot_id(session, wanted)
-        where = f"; it is in boot {boot_id}" if boot_id else ""
+        where = f"; it is in {_boot(boot_id)}" if boot_id else ""
         login = Finding(severity=Severity.INFO, text=f"it lets {self.config.user!r} in{where}")
         return [login, *self.system.look(session, wanted)]
 
@@ -174,3 +174,7 @@ class SshHost:
 def _work_in(session: Session, work: Callable[[Session], T]) -> T:
     with session:
         return work(session)
+
+
+def _boot(boot_id: str) -> str:
+    return boot_id if boot_id.startswith("boot ") else f"boot {boot_id}"

@@ -10,8 +10,8 @@ from pimgr_powerwall.cloud.kept import DAY_S
 from pimgr_powerwall.cloud.wire import Reply
 from pimgr_powerwall.numbers import number
 
-_STEP = 10
-"""The count is stored every so many calls, and rounded up: a crash forgets none."""
+_STEP = 2
+"""The count is stored every so many calls, and rounded up: a crash forgets none, and many crashes cost few."""
 _ROUNDS_A_DAY = 288
 """pimgr asks a cloud every 300 s: with two calls a round for each day there is nothing to be saved."""
 _HALF_A_ROUND_S = 150.0

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from pimgr.house.faults import Fault
-from pimgr.house.house import House, HouseState
+from pimgr.house.house import House
 from pimgr.house.kinds import DeviceSpec, LoadSpec, ServerKind
 from pimgr.house.mails import Mail
+from pimgr.house.sight import HouseState
 from pimgr.house.spec import HouseSpec, Moment, SpecError, read_spec
 from pimgr.house.wire import WireEntry, WireLog, read_wire
 

@@ -17,39 +17,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pimgr.api import Frozen
 from pimgr.house.certificates import Authority, Identity
 from pimgr.house.faults import Fault
 from pimgr.house.gate import Gate, Handler
 from pimgr.house.kinds import LoadSpec, find_kind
 from pimgr.house.mails import Mail
+from pimgr.house.sight import HouseState
 from pimgr.house.spec import HouseSpec, SpecError, part_name, read_spec, wrong_names
 from pimgr.house.timeline import play
 from pimgr.house.wire import WireLog
-from pimgr.house.world import HostState, LoadState, World
+from pimgr.house.world import World
 
 HEARTBEAT_S = 0.25
 """Real seconds between two looks at the house, so that an empty battery is noticed when nobody asks."""
-
-
-class HouseState(Frozen):
-    """The whole house at one moment, for a live view. Power in W with the signs of `pimgr.api.SiteReading`."""
-
-    clock_s: float
-    grid: str
-    connected: bool
-    dark: bool
-    charge: float
-    stored_wh: float
-    grid_w: float
-    battery_w: float
-    solar_w: float
-    load_w: float
-    loads: tuple[LoadState, ...]
-    hosts: tuple[HostState, ...]
-    faults: dict[str, Fault]
-    mails: int
-    say: str
 
 
 class House:

@@ -24,8 +24,6 @@ from pimgr.clock import Clock
 from pimgr.plausible import RAW_LENGTH, implausible, plain
 from pimgr.policy.model import PartView
 
-__all__ = ["Board", "Seen", "implausible"]
-
 SITE_FRESH_S = 60.0
 SITE_FRESH_CLOUD_S = 900.0
 CLOUD_GAP_S = 900.0

@@ -47,13 +47,6 @@ class ConfigError(Frozen, kw_only=True):
         rows = [("found", self.found), ("expected", self.expected), ("cure", self.cure)]
         return "\n".join([where or self.path, *(f"    {name:<9} {text}" for name, text in rows if text)])
 
-    @property
-    def brief(self) -> str:
-        """In one line, for a log."""
-        where = f"line {self.line}, {self.key}" if self.line else self.key
-        found = f": found {self.found}" if self.found else ""
-        return f"{where}{found}; expected {self.expected}" + (f"; {self.cure}" if self.cure else "")
-
 
 class ConfigErrors(Exception):
     """A config that can't be used, with everything that is wrong with it."""
@@ -94,10 +87,6 @@ class Report:
         while key and key not in self.lines:
             key = key[:-1]
         return self.lines.get(key)
-
-    def raise_if_any(self) -> None:
-        if self.errors:
-            raise ConfigErrors(self.path, self.errors.values())
 
 
 def spelled(key: Key) -> str:

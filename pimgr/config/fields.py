@@ -91,13 +91,6 @@ def _percent(value: object) -> float:
     return number(value, 0.0, 100.0)
 
 
-def _identifier(value: object) -> str:
-    text = _text(value)
-    if not IDENTIFIER.fullmatch(text):
-        raise Bad()
-    return text
-
-
 TEXT = Field('a text in "quotes"', _text)
 FLAG = Field("true or false", _flag)
 PERCENT = Field("a percentage from 0 to 100, such as 50", _percent)

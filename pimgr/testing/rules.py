@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from pimgr import api
-from pimgr.board import implausible
+from pimgr.plausible import implausible
 from pimgr.testing.bench import NETWORK_EVENTS, Bench, network, run_bounded
 from pimgr.testing.subject import METHODS, Broken, NotApplicable
 from pimgr.testing.wishes import WISHES

@@ -58,6 +58,7 @@ TYPES = (
     _kind("acme.control", Host, {Capability.SITE_CONTROL}, cloud=True),
     _kind("acme.local-control", Host, {Capability.SITE_CONTROL}),
     _kind("acme.host", Host, {Capability.HOST}),
+    _kind("acme.counts-down", Host, {Capability.HOST}, calls_off=True),
     _kind("acme.cloud-plug", Plug, {Capability.LOAD}, cloud=True),
     _kind("acme.mail", Host, {Capability.NOTIFIER}),
     _kind("acme.quarrel", Host, set(), provides=_quarrel),

@@ -48,6 +48,12 @@ def test_a_valid_config_says_what_it_says() -> None:
     assert set(policy.parts) == {"pool-pump", *(f"strip/{n}" for n in range(1, 7)), "heat-tape", "nas"}
 
 
+def test_a_host_that_counts_down_may_be_called_off_and_others_not() -> None:
+    counting = _parse(changed(('type = "acme.host"', 'type = "acme.counts-down"')))
+    assert counting.policy.parts["nas"].calls_off
+    assert not _parse().policy.parts["nas"].calls_off
+
+
 def api_percent(value: float) -> api.Percent:
     return api.Percent(value)
 

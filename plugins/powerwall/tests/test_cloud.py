@@ -479,7 +479,7 @@ def test_calls_are_counted_across_restarts_and_none_is_forgotten() -> None:
                         made += 1
             async with joined(house, context_for(store), calls_a_day=60) as at:
                 assert "60 calls a day" in (await failure(at.cloud.read_grid())).fact
-            assert 1 < made <= 48
+            assert 20 <= made <= 48, "a crash rounds up, but not by much"
 
     run(test())
 

@@ -59,7 +59,7 @@ nightly: $(READY) ## what takes longer than CI may
 	PIMGR_KILLS=2000 $(BIN)/python -m pytest -m "slow or nightly" --timeout=7200 --durations=20 $(TESTS)
 	$(BIN)/python tests/mutants/run.py --slow
 
-lock: $(READY) ## renew the hash-locked dependencies (KEEP=1: only add what is missing)
+lock: $(VENV)/.locked ## renew the hash-locked dependencies (KEEP=1: only add what is missing)
 	$(BIN)/python tools/lock.py $(if $(KEEP),--keep)
 
 wheels: $(READY) ## wheels of pimgr and its plugins, into dist/

@@ -111,11 +111,15 @@ class Reading(Frozen, kw_only=True, tag=True):
 
 
 class GridReading(Reading, kw_only=True):
-    """`passing`: the gateway is between two states, so the grid is UNKNOWN and soon will not be. `raw`: its words."""
+    """`passing`: the gateway is between two states, so the grid is UNKNOWN and soon will not be. `raw`: its words.
+
+    `intentional`: it is DOWN because a person went off-grid in the app; False also where that can't be told.
+    """
 
     grid: Grid
     passing: bool = False
     raw: str = ""
+    intentional: bool = False
 
 
 class SiteReading(Reading, kw_only=True):

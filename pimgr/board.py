@@ -37,7 +37,7 @@ SETTINGS = ("reserve", "mode", "grid_charging", "storm_watch", "storm", "capacit
 class Seen(Frozen, kw_only=True):
     """What nothing is decided by yet: the last reading, however old; `fault`: why the last read gave nothing."""
 
-    reading: ThermostatReading | ForecastReading | None = None
+    reading: ForecastReading | None = None
     fault: str = ""
 
 
@@ -74,11 +74,9 @@ class Board:
                 self._put_grid(part, replace(known, source=part, raw=known.raw[:RAW_LENGTH]))
             case SiteReading():
                 self._site[part] = replace(known, source=part)
-            case ThermostatReading():
-                self._seen[part, Capability.THERMOSTAT] = Seen(reading=replace(known, source=part))
             case ForecastReading():
                 self._seen[part, Capability.FORECAST] = Seen(reading=replace(known, source=part))
-            case LoadReading() | LevelReading() | HostReading():
+            case LoadReading() | LevelReading() | HostReading() | ThermostatReading():
                 before = self._views.get(part, PartView())
                 boot = known.boot_id if isinstance(known, HostReading) and known.up else None
                 self._views[part] = PartView(
@@ -94,7 +92,7 @@ class Board:
         self._views[part] = replace(known, steady_since=None, fault=fault)
 
     def fail_seen(self, part: str, capability: Capability, fault: str) -> None:
-        """A thermostat or forecast did not answer: its old reading is kept, and is marked as old by its fault."""
+        """A forecast could not be had: its old reading is kept, and is marked as old by its fault."""
         self._seen[part, capability] = replace(self._seen.get((part, capability), Seen()), fault=fault)
 
     def fail_grid(self, source: str) -> None:
@@ -175,8 +173,14 @@ class Board:
         return self.meter_fresh_s.get(meter, SITE_FRESH_CLOUD_S if cloud else SITE_FRESH_S)
 
     def seen(self, capability: Capability) -> dict[str, Seen]:
-        """Every thermostat, or every forecast."""
+        """Every forecast."""
         return {part: seen for (part, what), seen in self._seen.items() if what is capability}
+
+    def forecast(self) -> ForecastReading | None:
+        """The newest forecast that this boot read, of whatever age: it dates its own hours."""
+        boot = self.clock.now().boot
+        known = (seen.reading for seen in self._seen.values() if seen.reading and seen.reading.at.boot == boot)
+        return max(known, key=lambda reading: reading.at.mono_s, default=None)
 
     def views(self) -> dict[str, PartView]:
         """Every load and host, as the policy sees it."""

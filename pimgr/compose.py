@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, assert_never
 
-from pimgr.api import HostReading, LevelReading, LoadReading, Now, replace
+from pimgr.api import HostReading, LevelReading, LoadReading, Now, ThermostatReading, replace
 from pimgr.board import Board
 from pimgr.config import HouseConfig
 from pimgr.fleet import Fleet
@@ -89,7 +89,10 @@ def _parts(config: HouseConfig, inputs: Inputs, decision: Decision) -> tuple[Par
     """Every part that was read or that pimgr has an opinion on, in the order of the config."""
     reasons = {reason.part: reason for reason in decision.reasons}
     lines = []
+    stats = {part for part, view in inputs.parts.items() if isinstance(view.reading, ThermostatReading)}
     for part in dict.fromkeys([*config.policy.parts, *inputs.parts, *reasons]):
+        if part in stats:  # they are shown by their set points
+            continue
         if part == SITE:
             lines.append(_site(reasons[part], inputs))
             continue
@@ -126,6 +129,8 @@ def _state(view: PartView) -> str:
             return "up" if up else "silent"
         case LevelReading(level=level):
             return f"at {level:g}"
+        case ThermostatReading(mode=mode):
+            return mode
         case None:
             return "unknown"
     assert_never(view.reading)

@@ -191,9 +191,9 @@ class ConnectionTask:
         match capability:
             case Capability.GRID_SOURCE:
                 self.board.fail_grid(part)
-            case Capability.LOAD | Capability.GRADED_LOAD | Capability.HOST:
+            case Capability.LOAD | Capability.GRADED_LOAD | Capability.HOST | Capability.THERMOSTAT:
                 self.board.fail(part, fact)
-            case Capability.THERMOSTAT | Capability.FORECAST:
+            case Capability.FORECAST:
                 self.board.fail_seen(part, capability, fact)
 
     def _take(self, part: str, capability: Capability, reading: object) -> DeviceError | None:

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
-from pimgr.api import Deadlines, DeviceError, HostReading, LevelReading, LoadReading, SiteReading, replace
+from pimgr.api import (
+    Deadlines,
+    DeviceError,
+    Hold,
+    HostReading,
+    Instant,
+    LevelReading,
+    LoadReading,
+    SiteReading,
+    ThermostatReading,
+    replace,
+)
 from pimgr.clock import Clock
 from pimgr.connections import ConnectionTask, Request
 from pimgr.policy.aspects import GridCharging, Mode, Reserve, Setting
-from pimgr.policy.model import Action, HostPower, Level, Outcome, PartView, Switch, Wish
+from pimgr.policy.model import Action, HostPower, Level, Outcome, PartView, SetPoints, Switch, Wish
 from pimgr.policy.values import word
 
 
@@ -55,6 +66,10 @@ class Fence:
             return replace(view, reading=replace(reading, level=value.level, at=clock.now().instant))
         if isinstance(value, HostPower) and isinstance(reading, HostReading):
             return replace(view, reading=_powered(reading, value.up, clock))
+        if isinstance(value, SetPoints) and isinstance(reading, ThermostatReading):
+            held = hold_of(value, clock.now().instant)
+            hold = replace(held, heat=held.heat or reading.hold.heat, cool=held.cool or reading.hold.cool)
+            return replace(view, reading=replace(reading, hold=hold, at=clock.now().instant))
         return view
 
 
@@ -67,6 +82,14 @@ def _told(setting: Setting) -> dict[str, Any]:
             return {"reserve": percent}
         case GridCharging(allowed=allowed):
             return {"grid_charging": allowed}
+
+
+def hold_of(value: SetPoints, now: Instant) -> Hold:
+    """Set points as a thermostat is asked for them."""
+    until = None
+    if value.until is not None:
+        until = Instant(now.mono_s + value.until - now.wall, value.until, now.boot)
+    return Hold(heat=value.heat, cool=value.cool, until=until, permanent=value.permanent)
 
 
 def _powered(reading: HostReading, up: bool, clock: Clock) -> HostReading:
@@ -94,7 +117,7 @@ class Dispatcher:
                 task.post(self._request(action))
 
     def _request(self, action: Action) -> Request:
-        call, deadline_s = _call(action.value)
+        call, deadline_s = _call(action.value, self.clock.now().instant)
         return Request(
             key=f"{action.part} {action.aspect}",
             part=action.part,
@@ -116,7 +139,7 @@ class Dispatcher:
         )
 
 
-def _call(value: Wish) -> tuple[Callable[[Any], Any], float]:
+def _call(value: Wish, now: Instant) -> tuple[Callable[[Any], Any], float]:
     """How to ask a part for `value`, and how long that may take."""
     deadlines = Deadlines()
     match value:
@@ -127,6 +150,9 @@ def _call(value: Wish) -> tuple[Callable[[Any], Any], float]:
             return call, deadlines.switch_s if up else deadlines.shut_down_s
         case Level(level):
             return lambda part: part.set_level(level), deadlines.switch_s
+        case SetPoints():
+            hold = hold_of(value, now)
+            return (lambda part: part.resume() if value.scheduled else part.hold(hold)), deadlines.cloud_s
         case Mode() | Reserve() | GridCharging():
             return _setting(value), deadlines.cloud_s
     assert_never(value)

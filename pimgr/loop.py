@@ -12,6 +12,7 @@ from pimgr.board import Board
 from pimgr.clock import Clock
 from pimgr.dispatch import Dispatcher
 from pimgr.journal import Record
+from pimgr.policy.calendar import Calendar
 from pimgr.policy.decide import decide, worth_keeping
 from pimgr.policy.model import Command, Decision, Event, Inputs, Outcome, Policy, State
 
@@ -23,7 +24,10 @@ REST_S = 0.001
 
 @dataclass(kw_only=True)
 class Wiring:
-    """The loop's neighbours. `commit` returns when the decision is durable; `after` publishes it and beats."""
+    """The loop's neighbours. `commit` returns when the decision is durable; `after` publishes it and beats.
+
+    `calendar`: the days and tariff windows around now, or None.
+    """
 
     clock: Clock
     board: Board
@@ -31,6 +35,7 @@ class Wiring:
     commit: Callable[[Record], Awaitable[int]]
     look: Callable[[set[str], bool], None]
     after: Callable[[Now, Inputs, Decision], None]
+    calendar: Callable[[Policy, Now], Calendar | None] = lambda policy, now: None
 
 
 class Loop:
@@ -89,6 +94,8 @@ class Loop:
             outcomes=tuple(self._outcomes),
             commands=tuple(self._commands),
             notes=tuple(self._notes),
+            calendar=w.calendar(self.policy, now),
+            forecast=w.board.forecast(),
         )
         self._notes.clear()
         self._outcomes.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pimgr.api import Capability, ForecastReading, ThermostatReading
 from pimgr.board import Board, Seen
 from pimgr.config import HouseConfig
+from pimgr.policy.model import PartView
 from pimgr.snapshot import ForecastLine, SiteFact, ThermostatLine
 
 FACTS = {
@@ -36,11 +37,13 @@ def site_facts(board: Board) -> tuple[SiteFact, ...]:
 
 def thermostats(board: Board, config: HouseConfig) -> tuple[ThermostatLine, ...]:
     """Every thermostat. One that does not answer keeps what it said last, and the fault says that it is old."""
-    known = board.seen(Capability.THERMOSTAT)
-    return tuple(_thermostat(part, config.titles.get(part, part), seen) for part, seen in known.items())
+    known = board.views()
+    can = {part: what for connection in config.connections for part, what in connection.parts.items()}
+    parts = [part for part, what in can.items() if Capability.THERMOSTAT in what and part in known]
+    return tuple(_thermostat(part, config.titles.get(part, part), known[part]) for part in parts)
 
 
-def _thermostat(part: str, title: str, seen: Seen) -> ThermostatLine:
+def _thermostat(part: str, title: str, seen: PartView) -> ThermostatLine:
     if not isinstance(seen.reading, ThermostatReading):
         return ThermostatLine(part=part, title=title, fault=seen.fault)
     reading, hold = seen.reading, seen.reading.hold

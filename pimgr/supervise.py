@@ -30,8 +30,8 @@ from pimgr.journal import AlreadyRunning, Journal, NewerJournal
 from pimgr.loop import Loop, Wiring
 from pimgr.mailer import Mailer
 from pimgr.notify import Systemd
-from pimgr.policy.claims import resume
 from pimgr.policy.model import Decision, Event, Inputs, Outcome, Phase
+from pimgr.policy.restart import resume
 from pimgr.stall import StallWatch
 from pimgr.telemetry import Telemetry
 from pimgr.text import safe

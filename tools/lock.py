@@ -44,7 +44,7 @@ def asked_for() -> tuple[set[str], set[str]]:
     run = foreign([*root["dependencies"], *extras["screen"], *extras["house"]])
     for plugin in sorted(ROOT.glob("plugins/*/pyproject.toml")):
         run |= foreign(project(plugin).get("dependencies", []))
-    return run, foreign(extras["test"])
+    return run, foreign([*extras["test"], *extras["plot"]])
 
 
 def compile_lock(name: str, requirements: Iterable[str], options: list[str]) -> None:

@@ -23,4 +23,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # 2: claims of graded loads and wishes for the site, which a pimgr that doesn't know them would misread.
     (),
+    # 3: claims of thermostats, leases, disarming, and what reports and climate remember.
+    (),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from pimgr.api import Frozen, SiteMode
-from pimgr.units import Percent
+from pimgr.units import Celsius, Percent
 
 
 class Aspect(StrEnum):
@@ -14,6 +14,7 @@ class Aspect(StrEnum):
     SWITCH = "switch"
     HOST_POWER = "host power"
     LEVEL = "level"
+    HOLD = "hold"
     MODE = "mode"
     RESERVE = "reserve"
     GRID_CHARGING = "grid charging"
@@ -38,7 +39,24 @@ class Level(Frozen, tag="level"):
     level: float
 
 
-Value = Switch | HostPower | Level
+class SetPoints(Frozen, tag="set points"):
+    """A thermostat's set points, held `until` (UTC in s), `permanent`, or neither: by the owner's own schedule.
+
+    As a wish, a side that is None stays as it is.
+    """
+
+    heat: Celsius | None = None
+    cool: Celsius | None = None
+    until: float | None = None
+    permanent: bool = False
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether the owner's own schedule is in force."""
+        return self.until is None and not self.permanent
+
+
+Value = Switch | HostPower | Level | SetPoints
 """What was found, what is wanted: a tagged union, one member an aspect."""
 
 
@@ -62,5 +80,5 @@ class GridCharging(Frozen, tag="grid charging"):
 
 Setting = Mode | Reserve | GridCharging
 """What may be wanted of the site. It is kept, never claimed: nothing is owed back."""
-Wish = Switch | HostPower | Level | Mode | Reserve | GridCharging
+Wish = Switch | HostPower | Level | SetPoints | Mode | Reserve | GridCharging
 """What a request may ask for."""

@@ -6,7 +6,7 @@ giving back. Whatever it asks for is in the decision, and so in the journal, bef
 
 from __future__ import annotations
 
-from pimgr.api import Now, replace
+from pimgr.api import replace
 from pimgr.policy import telling
 from pimgr.policy.model import (
     Aspect,
@@ -16,7 +16,6 @@ from pimgr.policy.model import (
     GiveBack,
     HandsOff,
     HostPower,
-    Phase,
     Progress,
     Skip,
     State,
@@ -24,7 +23,7 @@ from pimgr.policy.model import (
 )
 from pimgr.policy.outage import Want
 from pimgr.policy.turn import Key, Turn
-from pimgr.policy.values import deed, enough, value_of, word
+from pimgr.policy.values import deed, enough, fits, value_of, word
 from pimgr.policy.verdict import Verdict, fresh_reading, in_flight, left_alone, may_ask_again, settled
 
 WARN_AFTER_S = 120.0
@@ -43,7 +42,7 @@ class Ledger:
         self.gave_back_at = state.gave_back_at
 
     def _goes_on(self, episode: str) -> bool:
-        return self.state.phase is not Phase.NORMAL and episode == self.state.episode
+        return episode in self.turn.episodes
 
     def close(self) -> State:
         return replace(
@@ -104,15 +103,28 @@ class Ledger:
             claim = self.claims.get(key)
             if claim is not None:
                 self._hold(key, self._adopt(claim, want), want)
-            elif key not in left_alone and self._pressing():
+            elif key not in left_alone and not want.frozen:
                 self._begin(want)
-
-    def _pressing(self) -> bool:
-        return self.state.phase is Phase.OUTAGE
 
     def _adopt(self, claim: Claim, want: Want) -> Claim:
         """A claim passes between rules and episodes without being given back in between."""
         return replace(claim, rule=want.rule, episode=want.episode, order=want.order, owed_since=None, nagged_at=None)
+
+    def _is_moved(self, claim: Claim, want: Want) -> bool:
+        """Whether a rule wants another value of what is claimed. A level that went lower by itself is as wanted."""
+        if claim.aspect is Aspect.HOST_POWER:
+            return not fits(claim.wanted, want.value)
+        lower = claim.aspect is Aspect.LEVEL and enough(claim.wanted, want.value)
+        return claim.wanted != want.value and not lower
+
+    def _move(self, key: Key, claim: Claim, want: Want) -> None:
+        """The rule wants another value: `before` stays. A person who changed it since keeps the last word."""
+        if claim.status is ClaimStatus.TAKEN and left_alone(self.turn, claim) is Verdict.PERSON:
+            self.release(key, claim)
+            return
+        self.turn.tell(f"{want.part}: to be {word(want.value)}, because {want.why}", want.part, "taking")
+        claim = replace(self._turn_to(claim, ClaimStatus.TAKING), wanted=want.value, reasserted_at=None)
+        self._pursue_taking(key, claim, want)
 
     def _begin(self, want: Want) -> None:
         of = self.turn.policy.parts[want.part]
@@ -163,6 +175,9 @@ class Ledger:
 
     def _hold(self, key: Key, claim: Claim, want: Want) -> None:
         self.claims[key] = claim
+        if not want.frozen and self._is_moved(claim, want):
+            self._move(key, claim, want)
+            return
         match claim.status:
             case ClaimStatus.RETURNING:
                 self._take_back(key, claim, want)
@@ -194,7 +209,7 @@ class Ledger:
                 self.release(key, claim)
             case Verdict.OURS:
                 self._begin_anew(key, claim, want)
-            case Verdict.NOT_YET if self._pressing() and may_ask_again(self.turn, claim, claim.wanted):
+            case Verdict.NOT_YET if not want.frozen and may_ask_again(self.turn, claim, claim.wanted):
                 self.ask(key, self._warned(claim), claim.wanted, want.why)
             case _:
                 self.claims[key] = self._warned(claim)
@@ -211,7 +226,7 @@ class Ledger:
         """A host that we woke is up, and was thereby given back; the outage that came meanwhile takes it from there."""
         del self.claims[key]
         self.turn.tell(f"{claim.part}: up again", claim.part, "returned")
-        if self._pressing():
+        if not want.frozen:
             self._begin(want)
 
     def _guard(self, key: Key, claim: Claim, want: Want) -> None:
@@ -234,7 +249,7 @@ class Ledger:
 
     def _reassert(self, key: Key, claim: Claim, verdict: Verdict, want: Want) -> None:
         last, every = claim.reasserted_at, self.turn.policy.timing.enforce_every_s
-        if not self._pressing() or not (last is None or self.turn.waited(last, every)):
+        if want.frozen or not (last is None or self.turn.waited(last, every)):
             return
         hand = "was turned on" if claim.aspect is Aspect.SWITCH else "was set by hand"
         how = "came back by itself" if verdict is Verdict.GAP else f"{hand}, and the config enforces it"
@@ -283,14 +298,3 @@ class Ledger:
 
 def _was_only_silent(found: Value, skip: Skip) -> bool:
     return isinstance(found, HostPower) and found.boot_id is not None and found.boot_id == skip.boot
-
-
-def resume(state: State, now: Now) -> State:
-    """The state to start from after a restart: what was in flight then is resolved by reading, not from memory."""
-    claims = tuple(
-        replace(c, progress=replace(c.progress, lost=True, problem="pimgr was restarted meanwhile"))
-        if c.status is not ClaimStatus.TAKEN and c.progress.accepted is None and c.progress.asked_at is not None
-        else c
-        for c in state.claims
-    )
-    return replace(state, claims=claims)

@@ -18,6 +18,7 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     state = charge.note(state, percent, estimated, now)
     state = outage.latch(state, policy.tiers, percent)
     wants = outage.wants(state, policy)
+    turn.episodes |= _episodes(state, inputs, now)
     telling.moves(turn, moves, state, percent)
     telling.tiers(turn, before, state, percent)
 
@@ -46,6 +47,13 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
         charge=percent,
         charge_estimated=estimated,
     )
+
+
+def _episodes(state: State, inputs: Inputs, now: Now) -> set[str]:
+    """What goes on now."""
+    going_on = {state.episode} if state.phase is not Phase.NORMAL else set()
+    window = inputs.calendar.window(now.wall) if inputs.calendar and now.wall_trusted else None
+    return going_on | ({window.id} if window else set())
 
 
 def worth_keeping(before: State, decision: Decision) -> bool:

@@ -4,14 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
 
-from pimgr.api import Frozen, Grid, GridReading, HostReading, Instant, LevelReading, LoadReading, Severity, SiteReading
-from pimgr.policy.aspects import Aspect, HostPower, Level, Switch, Value, Wish
-from pimgr.policy.settings import SitePolicy, SiteState, Span
-from pimgr.units import Percent, WattHours, Watts
+from pimgr.api import (
+    ForecastReading,
+    Frozen,
+    Grid,
+    GridReading,
+    HostReading,
+    Instant,
+    LevelReading,
+    LoadReading,
+    Severity,
+    SiteReading,
+    ThermostatReading,
+)
+from pimgr.policy.aspects import Aspect, HostPower, Level, SetPoints, Switch, Value, Wish
+from pimgr.policy.calendar import Calendar
+from pimgr.policy.comfort import ClimateState
+from pimgr.policy.people import Ack, Arm, Disarm, Disarmed, Lease, LetGo
+from pimgr.policy.settings import SiteState, Span
+from pimgr.policy.terms import (
+    BatteryPolicy,
+    Goal,
+    Origin,
+    PartPolicy,
+    Policy,
+    Reports,
+    StandingTarget,
+    Tier,
+    Timing,
+)
+from pimgr.units import Percent, Watts
 
-__all__ = ("Aspect", "HostPower", "Level", "Switch", "Value", "Wish")
+__all__ = (
+    "Aspect",
+    "BatteryPolicy",
+    "Goal",
+    "HostPower",
+    "Level",
+    "Origin",
+    "PartPolicy",
+    "Policy",
+    "Reports",
+    "SetPoints",
+    "StandingTarget",
+    "Switch",
+    "Tier",
+    "Timing",
+    "Value",
+    "Wish",
+)
 
 
 class Phase(StrEnum):
@@ -21,84 +63,6 @@ class Phase(StrEnum):
     SUSPECT = "suspect"
     OUTAGE = "outage"
     SETTLING = "settling"
-
-
-# ---------------------------------------------------------------------------------------------------------- policy
-
-
-class Origin(Frozen):
-    """How to open a part again though it left the config: connection id, device type, its table (secrets by name)."""
-
-    connection: str
-    type: str
-    table: dict[str, Any]
-
-
-class PartPolicy(Frozen, kw_only=True):
-    """`fresh_s`: a reading no older may be acted on; `witness`: while this part answers, a silent host is off.
-
-    `shed_to`: the level to which a graded load is taken. `calls_off`: a host that may still be asked to stay up.
-    """
-
-    aspect: Aspect
-    origin: Origin
-    title: str = ""
-    fresh_s: float = 60.0
-    enforce: bool = False
-    witness: str | None = None
-    shed_to: float = 0.0
-    calls_off: bool = False
-
-
-class Tier(Frozen, kw_only=True):
-    """Loads that go off together, in order. `below` None: at once; else when the charge is below it.
-
-    A tier that went off by charge is given back, while the outage lasts, at `restore_above` (above `below`).
-    """
-
-    name: str
-    loads: tuple[str, ...]
-    below: Percent | None = None
-    restore_above: Percent | None = None
-
-
-class StandingTarget(Frozen):
-    """A keep written in the config: how a load stands when nothing takes it."""
-
-    part: str
-    value: Value
-
-
-class Timing(Frozen, kw_only=True):
-    """Durations in s. `max_gap_s`: per grid source, the longest silence that still counts as continuous."""
-
-    confirm_s: float = 4.0
-    settle_s: float = 300.0
-    stagger_s: float = 5.0
-    enforce_every_s: float = 60.0
-    nag_after_s: float = 600.0
-    nag_every_s: float = 86400.0
-    max_gap_s: Mapping[str, float] = {}
-
-
-class BatteryPolicy(Frozen, kw_only=True):
-    """For the estimate while readings are missing: `assumed_load` W at least, out of `capacity` Wh."""
-
-    capacity: WattHours = WattHours(13500.0)
-    assumed_load: Watts = Watts(1000.0)
-    stale_after_s: float = 60.0
-
-
-class Policy(Frozen, kw_only=True):
-    """The config as the pure ring sees it. `never_shed` wins over every tier."""
-
-    parts: Mapping[str, PartPolicy] = {}
-    tiers: tuple[Tier, ...] = ()
-    never_shed: tuple[str, ...] = ()
-    keeps: tuple[StandingTarget, ...] = ()
-    timing: Timing = Timing()
-    battery: BatteryPolicy = BatteryPolicy()
-    site: SitePolicy = SitePolicy()
 
 
 # ----------------------------------------------------------------------------------------------------------- state
@@ -237,6 +201,12 @@ class State(Frozen, kw_only=True):
     hands_off: tuple[HandsOff, ...] = ()
     skips: tuple[Skip, ...] = ()
     site: SiteState = SiteState()
+    leases: tuple[Lease, ...] = ()
+    disarmed: Disarmed | None = None
+    climate: ClimateState = ClimateState()
+    budget: tuple[str, ...] = ()
+    """Loads that tiers with a goal have chosen, in order."""
+    outage_ended: Instant | None = None
     gave_back_at: Instant | None = None
     claim_ids: int = 0
     action_ids: int = 0
@@ -251,7 +221,7 @@ class State(Frozen, kw_only=True):
 # ---------------------------------------------------------------------------------------------------------- inputs
 
 
-PartReading = LoadReading | LevelReading | HostReading
+PartReading = LoadReading | LevelReading | HostReading | ThermostatReading
 
 
 class PartView(Frozen, kw_only=True):
@@ -293,13 +263,14 @@ class GiveBack(Frozen, tag="give back"):
     part: str
 
 
-Command = Forget | GiveBack
+Command = Forget | GiveBack | Lease | LetGo | Disarm | Arm | Ack
 
 
 class Inputs(Frozen, kw_only=True):
     """Everything new since the last decision, the latest of everything else, and `notes` of plugins for the history.
 
     `site`: one reading out of those of all meters; `settings`: the fresh ones as they came, best meter first.
+    `calendar`: the days and tariff windows around now; None while nobody trusts the wall clock.
     """
 
     grid: tuple[GridReading, ...] = ()
@@ -309,6 +280,8 @@ class Inputs(Frozen, kw_only=True):
     outcomes: tuple[Outcome, ...] = ()
     commands: tuple[Command, ...] = ()
     notes: tuple[Event, ...] = ()
+    calendar: Calendar | None = None
+    forecast: ForecastReading | None = None
 
 
 # -------------------------------------------------------------------------------------------------------- decision

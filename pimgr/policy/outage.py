@@ -11,7 +11,11 @@ RESTORE_MARGIN = Percent(10.0)
 
 
 class Want(Frozen, kw_only=True):
-    """A take: `part` is to be `value` while `rule` says so. `order`: earlier goes off first and comes back last."""
+    """A take: `part` is to be `value` while `rule` says so. `order`: earlier goes off first and comes back last.
+
+    `why`: "the grid is down"; `returns`: when it comes back, such as "when the grid has been back for 5 min".
+    `frozen`: what is taken stays so, but nothing new is asked for.
+    """
 
     part: str
     aspect: Aspect
@@ -20,6 +24,8 @@ class Want(Frozen, kw_only=True):
     episode: str
     order: int
     why: str
+    returns: str = ""
+    frozen: bool = False
 
 
 def latch(state: State, tiers: tuple[Tier, ...], charge: Percent | None) -> State:
@@ -60,7 +66,16 @@ def wants(state: State, policy: Policy) -> tuple[Want, ...]:
 def _want(state: State, tier: Tier, part: str, of: PartPolicy, order: int) -> Want:
     why = "the grid is down" if tier.below is None else f"the grid is down and the battery fell below {tier.below:g} %"
     value = _shed(of)
-    return Want(part=part, aspect=of.aspect, value=value, rule=tier.name, episode=state.episode, order=order, why=why)
+    return Want(
+        part=part,
+        aspect=of.aspect,
+        value=value,
+        rule=tier.name,
+        episode=state.episode,
+        order=order,
+        why=why,
+        frozen=state.phase is not Phase.OUTAGE,
+    )
 
 
 def _shed(of: PartPolicy) -> Value:

@@ -67,6 +67,8 @@ class Turn:
     notices: list[Notice] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
     look: set[str] = field(default_factory=set)
+    episodes: set[str] = field(default_factory=set)
+    """What goes on now: an outage, a tariff window. What belongs to another one is over."""
     wake: list[float] = field(default_factory=list)
 
     def view(self, part: str) -> PartView:
@@ -107,6 +109,14 @@ class Turn:
 
     def mail(self, key: str, severity: Severity, subject: str, lines: Iterable[str]) -> None:
         self.notices.append(Notice(key=key, severity=severity, subject=subject, text="\n".join(lines)))
+
+    def wall(self) -> float | None:
+        """UTC in s, for schedules; None while nobody trusts the clock."""
+        return self.now.wall if self.now.wall_trusted else None
+
+    def wake_at_wall(self, wall: float) -> None:
+        """Ask to be woken at a moment of the calendar."""
+        self.wake_in(wall - self.now.wall)
 
     def wake_in(self, seconds: float) -> None:
         self.wake.append(self.now.mono_s + max(0.0, seconds))

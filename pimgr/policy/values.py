@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from pimgr.api import HostReading, LevelReading, LoadReading, SiteReading
+from pimgr.api import HostReading, LevelReading, LoadReading, SiteReading, ThermostatReading
 from pimgr.policy.aspects import (
     Aspect,
     GridCharging,
@@ -12,22 +12,26 @@ from pimgr.policy.aspects import (
     Level,
     Mode,
     Reserve,
+    SetPoints,
     Setting,
     Switch,
     Value,
     Wish,
 )
 from pimgr.policy.model import PartReading
+from pimgr.units import Celsius
 
 LEVEL_STEP = 0.5
 """Levels are the same within it: chargers count in whole amperes, or measure what they let through."""
 
 
+SET_POINT_STEP = 0.6
+"""Set points are the same within it, in K: thermostats count in half or whole degrees, C or F. Source: DESIGN."""
 RESERVE_STEP = 1.0
 """Reserves are the same within it: one side counts with the part that is never used, the other without."""
 
 
-def aspect_of(value: Wish) -> Aspect:
+def aspect_of(value: Wish) -> Aspect:  # noqa: PLR0911 - one line a value
     match value:
         case Switch():
             return Aspect.SWITCH
@@ -35,6 +39,8 @@ def aspect_of(value: Wish) -> Aspect:
             return Aspect.HOST_POWER
         case Level():
             return Aspect.LEVEL
+        case SetPoints():
+            return Aspect.HOLD
         case Mode():
             return Aspect.MODE
         case Reserve():
@@ -53,6 +59,9 @@ def value_of(reading: PartReading) -> Value:
             return HostPower(up, boot)
         case LevelReading(level=level):
             return Level(level)
+        case ThermostatReading(hold=hold):
+            until = hold.until.wall if hold.until else None
+            return SetPoints(hold.heat, hold.cool, until, hold.permanent)
     assert_never(reading)
 
 
@@ -63,8 +72,22 @@ def fits(value: Value, wanted: Value) -> bool:
             return value.up == wanted.up
         case Level(), Level():
             return abs(value.level - wanted.level) <= LEVEL_STEP
+        case SetPoints(), SetPoints():
+            return _held(value, wanted)
         case _:
             return value == wanted
+
+
+def _held(value: SetPoints, wanted: SetPoints) -> bool:
+    """Whether a thermostat stands as wanted; how long a hold goes on is the vendor's to round."""
+    if wanted.scheduled:
+        return value.scheduled
+    same = _same(value.heat, wanted.heat) and _same(value.cool, wanted.cool)
+    return same and (value.permanent or not wanted.permanent)
+
+
+def _same(told: Celsius | None, wanted: Celsius | None) -> bool:
+    return wanted is None or (told is not None and abs(told - wanted) <= SET_POINT_STEP)
 
 
 def enough(value: Value, wanted: Value) -> bool:
@@ -74,7 +97,7 @@ def enough(value: Value, wanted: Value) -> bool:
     return fits(value, wanted)
 
 
-def word(value: Wish) -> str:
+def word(value: Wish) -> str:  # noqa: PLR0911 - one line a value
     """As a home owner says it."""
     match value:
         case Switch(on=on):
@@ -83,6 +106,8 @@ def word(value: Wish) -> str:
             return "up" if up else "shut down"
         case Level(level=level):
             return f"at {level:g}"
+        case SetPoints():
+            return _degrees(value)
         case Mode(mode=mode):
             return f"mode {mode}"
         case Reserve(percent=percent):
@@ -90,6 +115,14 @@ def word(value: Wish) -> str:
         case GridCharging(allowed=allowed):
             return f"charging from the grid {'allowed' if allowed else 'forbidden'}"
     assert_never(value)
+
+
+def _degrees(value: SetPoints) -> str:
+    """Such as "cooling to 24.5 °C"; set points are shown in the owner's unit where that is known."""
+    if value.scheduled:
+        return "on its own schedule"
+    sides = (("heating to", value.heat), ("cooling to", value.cool))
+    return " and ".join(f"{side} {degrees:.1f} °C" for side, degrees in sides if degrees is not None)
 
 
 def setting_of(reading: SiteReading, aspect: Aspect) -> Setting | None:
@@ -119,6 +152,8 @@ def bidding(value: Value) -> str:
             return "wake it" if up else "shut it down"
         case Level(level=level):
             return f"set it to {level:g}"
+        case SetPoints():
+            return "let it follow its schedule" if value.scheduled else f"set it to {word(value)}"
     assert_never(value)
 
 
@@ -131,4 +166,6 @@ def deed(found: Value) -> str:
             return "a person set its level"
         case Switch():
             return f"a person turned it {word(found)}"
+        case SetPoints():
+            return "a person changed its set points"
     assert_never(found)

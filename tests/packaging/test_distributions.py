@@ -49,7 +49,15 @@ def test_each_plugin_is_a_distribution_with_one_entry_point_of_its_name(name: st
 
 def test_the_core_depends_on_five_libraries_and_no_vendor() -> None:
     dependencies = table("pyproject.toml")["project"]["dependencies"]
-    assert {bare(requirement) for requirement in dependencies} == {"pluggy", "typer", "sdnotify", "tomli", "msgspec"}
+    assert {bare(requirement) for requirement in dependencies} == {
+        "astral",
+        "holidays",
+        "msgspec",
+        "pluggy",
+        "sdnotify",
+        "tomli",
+        "typer",
+    }
 
 
 def test_everything_asked_for_is_locked() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import msgspec
 
 from pimgr.api import Grid, GridReading, HostReading, Instant, LoadReading, Now, SiteReading, replace
-from pimgr.policy.claims import resume
 from pimgr.policy.decide import decide
 from pimgr.policy.model import (
     Action,
@@ -25,6 +24,7 @@ from pimgr.policy.model import (
     Tier,
     Timing,
 )
+from pimgr.policy.restart import resume
 from pimgr.units import Percent, Watts
 from tests.policy.world import EPOCH, GATEWAY, host, switch
 

@@ -423,18 +423,18 @@ def test_a_thermostat_that_does_not_answer_keeps_its_old_reading_marked_as_old()
     reading = hall(house)
     house.board.put("hall", reading)
     house.clock.advance(900.0)
-    house.board.fail_seen("hall", Capability.THERMOSTAT, "it is disconnected")
-    seen = house.board.seen(Capability.THERMOSTAT)["hall"]
+    house.board.fail("hall", "it is disconnected")
+    seen = house.board.views()["hall"]
     assert (seen.reading, seen.fault) == (replace(reading, source="hall"), "it is disconnected")
     house.board.put("hall", hall(house))
-    assert house.board.seen(Capability.THERMOSTAT)["hall"].fault == ""
+    assert house.board.views()["hall"].fault == ""
 
 
 def test_a_thermostat_and_a_forecast_of_one_part_stand_side_by_side() -> None:
     house = House()
     house.board.fail_seen("both", Capability.FORECAST, "no answer")
     house.board.put("both", hall(house))
-    assert house.board.seen(Capability.THERMOSTAT)["both"].fault == ""
+    assert house.board.views()["both"].fault == ""
     assert house.board.seen(Capability.FORECAST)["both"].fault == "no answer"
     house.board.forget_all_but(set())
     assert house.board.seen(Capability.FORECAST) == {}

@@ -1,0 +1,144 @@
+"""What the config lays down, as the pure ring sees it: parts, tiers, timing, battery. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pimgr.api import Frozen
+from pimgr.policy.aspects import Aspect, Value
+from pimgr.policy.calendar import Place
+from pimgr.policy.comfort import Climate
+from pimgr.policy.rates import Tariff
+from pimgr.policy.settings import SitePolicy
+from pimgr.units import Percent, WattHours, Watts
+
+
+class Origin(Frozen):
+    """How to open a part again though it left the config: connection id, device type, its table (secrets by name)."""
+
+    connection: str
+    type: str
+    table: dict[str, Any]
+
+
+class PartPolicy(Frozen, kw_only=True):
+    """`fresh_s`: a reading no older may be acted on; `witness`: while this part answers, a silent host is off.
+
+    `shed_to`: the level to which a graded load is taken. `calls_off`: a host that may still be asked to stay up.
+    `watts`: what it draws where nothing measures it. `min_off_s`: it stays off so long, for the sake of a compressor.
+    `after`: parts that must be off before this host is asked to shut down, and that need it up before they are woken.
+    `outlet`: the load that feeds this host, cut once its off is proven and `cut_after_s` went by.
+    """
+
+    aspect: Aspect
+    origin: Origin
+    title: str = ""
+    fresh_s: float = 60.0
+    enforce: bool = False
+    witness: str | None = None
+    shed_to: float = 0.0
+    calls_off: bool = False
+    watts: Watts | None = None
+    min_off_s: float = 0.0
+    after: tuple[str, ...] = ()
+    outlet: str | None = None
+    cut_after_s: float = 30.0
+
+
+class Goal(Frozen):
+    """How long the battery shall last: `for_s` seconds from the outage's beginning, or until the next sunrise.
+
+    Without a trusted clock nobody knows when the sun rises: then `for_s` holds.
+    """
+
+    for_s: float = 8 * 3600.0
+    sunrise: bool = False
+
+
+class Tier(Frozen, kw_only=True):
+    """Loads that go off in order, when any of its conditions holds; without one, at once.
+
+    `after_s`: the outage lasted so long; `below`: the charge is below it; `below_runtime_s`: no more is left of it.
+    A tier that went off by charge is given back, while the outage lasts, at `restore_above` (above `below`); one by
+    runtime at `restore_runtime_s`. `keep`: instead, only the fewest of its loads go off that make the battery last;
+    the first of them go first.
+    """
+
+    name: str
+    loads: tuple[str, ...]
+    below: Percent | None = None
+    restore_above: Percent | None = None
+    after_s: float | None = None
+    below_runtime_s: float | None = None
+    restore_runtime_s: float | None = None
+    keep: Goal | None = None
+
+    @property
+    def at_once(self) -> bool:
+        """Whether it goes off as soon as the outage is confirmed."""
+        return self.below is None and self.after_s is None and self.below_runtime_s is None and self.keep is None
+
+
+class StandingTarget(Frozen):
+    """A keep written in the config: how a load stands when nothing takes it."""
+
+    part: str
+    value: Value
+
+
+class Timing(Frozen, kw_only=True):
+    """Durations in s. `max_gap_s`: per grid source, the longest silence that still counts as continuous.
+
+    `restore_charge`: giving back after an outage waits for this charge.
+    """
+
+    confirm_s: float = 4.0
+    settle_s: float = 300.0
+    stagger_s: float = 5.0
+    enforce_every_s: float = 60.0
+    nag_after_s: float = 600.0
+    nag_every_s: float = 86400.0
+    max_gap_s: Mapping[str, float] = {}
+    restore_charge: Percent = Percent(0.0)
+
+
+class Reports(Frozen, kw_only=True):
+    """What is mailed without being asked for. `report_at_s`: on days without a peak, seconds after local midnight.
+
+    `after_peak_s`: the day's report goes so long after its last peak was left. `import_w`: buying more than this in a
+    peak is told. `drill_weekday`: 0 is Monday; None for no weekly drill, `drill_at_s` after local midnight.
+    """
+
+    daily: bool = False
+    report_at_s: float = 20 * 3600.0
+    after_peak_s: float = 120.0
+    import_w: Watts = Watts(500.0)
+    drill_weekday: int | None = None
+    drill_at_s: float = 10 * 3600.0
+
+
+class BatteryPolicy(Frozen, kw_only=True):
+    """For the estimate while readings are missing: `assumed_load` W at least, out of `capacity` Wh."""
+
+    capacity: WattHours = WattHours(13500.0)
+    assumed_load: Watts = Watts(1000.0)
+    stale_after_s: float = 60.0
+
+
+class Policy(Frozen, kw_only=True):
+    """The config as the pure ring sees it. `never_shed` wins over every tier."""
+
+    parts: Mapping[str, PartPolicy] = {}
+    tiers: tuple[Tier, ...] = ()
+    never_shed: tuple[str, ...] = ()
+    keeps: tuple[StandingTarget, ...] = ()
+    timing: Timing = Timing()
+    battery: BatteryPolicy = BatteryPolicy()
+    site: SitePolicy = SitePolicy()
+    place: Place | None = None
+    tariff: Tariff | None = None
+    climate: Climate | None = None
+    reports: Reports = Reports()
+    ignore_intentional: bool = False
+    """Whether going off-grid on purpose, where a reading tells, is no outage."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pimgr import config as configs
 from pimgr import logs
+from pimgr.almanac import Almanac
 from pimgr.api import Now
 from pimgr.board import CLOUD_GAP_S, Board
 from pimgr.clock import Clock, SystemClock
@@ -149,6 +150,7 @@ class Supervisor:
             commit=self.journal.commit,
             look=self.fleet.look,
             after=self._after,
+            calendar=Almanac().around,
         )
         self.loop = Loop(wiring, resume(self.journal.state, self.clock.now()), self.config.policy)
         for number, note in enumerate(self.journal.notes):

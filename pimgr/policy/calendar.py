@@ -10,9 +10,9 @@ from pimgr.api import Frozen
 
 
 class Place(Frozen, kw_only=True):
-    """Where the house is: its IANA time zone; latitude and longitude in degrees, north and east positive."""
+    """Where the house is: latitude and longitude in degrees, north and east positive. `zone`: IANA's; "": the box's."""
 
-    zone: str = "UTC"
+    zone: str = ""
     latitude: float | None = None
     longitude: float | None = None
 

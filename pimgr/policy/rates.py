@@ -33,6 +33,7 @@ class Hours(Frozen, kw_only=True):
     """When a period is in force: minutes after local midnight, `end` before `start` for a night.
 
     `weekdays`: 0 is Monday; the day on which it begins counts. `seasons`: names, or () for the whole year.
+    `holidays`: on a holiday these hours count, whatever its weekday; other hours never count on one.
     """
 
     period: str
@@ -40,11 +41,13 @@ class Hours(Frozen, kw_only=True):
     end_min: int
     weekdays: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
     seasons: tuple[str, ...] = ()
+    holidays: bool = False
 
 
 class Holidays(Frozen, kw_only=True):
-    """Days without hours of their own. `names`: of the country's holidays, or () for all; `dates`: "12-24" or whole.
+    """Days on which only those hours count that say so. `dates`: "12-24" or whole.
 
+    `names`: how those of the country's holidays begin that count, or () for all.
     `country` and `subdivision` as ISO 3166 has them, such as "US" and "CA"; "" for none but `dates`.
     """
 

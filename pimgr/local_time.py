@@ -1,0 +1,82 @@
+"""The house's own clock: its zone, and which moment a time on its face is, on days with 23 and 25 hours too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+LOCALTIME = Path("/etc/localtime")
+DAY_MIN = 1440
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of this IANA name, or the box's own for "". Raises ValueError for a zone that isn't there."""
+    if not name:
+        return own_zone(os.environ)
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError, ValueError) as error:
+        raise ValueError(f"no time zone is called {name}") from error
+
+
+def own_zone(environment: Mapping[str, str], localtime: Path = LOCALTIME) -> tzinfo:
+    """What the box is set to: the variable TZ, else /etc/localtime, else UTC."""
+    told = environment.get("TZ", "").lstrip(":")
+    if told:
+        try:
+            return ZoneInfo(told)
+        except (ZoneInfoNotFoundError, OSError, ValueError):
+            pass  # such as "CET-1CEST": the file says as much as such a rule
+    try:
+        _, found, name = str(localtime.resolve(strict=True)).partition("/zoneinfo/")
+        if found:
+            return ZoneInfo(name)
+        with localtime.open("rb") as file:
+            return ZoneInfo.from_file(file, key=str(localtime))
+    except (ZoneInfoNotFoundError, OSError, ValueError):
+        return UTC
+
+
+def local(wall: float, zone: tzinfo) -> datetime:
+    """What the house's clock and calendar show at this moment (UTC in s)."""
+    return datetime.fromtimestamp(wall, zone)
+
+
+def first_moment(day: date, minutes: int, zone: tzinfo) -> float:
+    """UTC in s when the clock first shows so many minutes after midnight of `day`.
+
+    A time that a change to summer time leaves out is the moment of the change; of one that exists twice, the first.
+    """
+    return _moment(day, minutes, zone, fold=0)
+
+
+def last_moment(day: date, minutes: int, zone: tzinfo) -> float:
+    """As `first_moment`, but of a time that exists twice, the second."""
+    return _moment(day, minutes, zone, fold=1)
+
+
+def _moment(day: date, minutes: int, zone: tzinfo, *, fold: int) -> float:
+    days, rest = divmod(minutes, DAY_MIN)
+    day = day + timedelta(days=days)
+    face = datetime(day.year, day.month, day.day, rest // 60, rest % 60, fold=fold, tzinfo=zone)
+    wall = face.timestamp()
+    there = datetime.fromtimestamp(wall, zone)
+    if there.replace(tzinfo=None) == face.replace(tzinfo=None):
+        return wall
+    one, other = face.timestamp(), face.replace(fold=1 - fold).timestamp()
+    return _change(min(one, other), max(one, other), zone)
+
+
+def _change(low: float, high: float, zone: tzinfo) -> float:
+    """The second at which the clock jumps, between `low` (before it) and `high` (not before it)."""
+    before, first, last = local(low, zone).utcoffset(), int(low), int(high)
+    while last - first > 1:
+        middle = (first + last) // 2
+        if local(middle, zone).utcoffset() == before:
+            first = middle
+        else:
+            last = middle
+    return float(last)

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
 from pimgr.policy.rates import Holidays
 
+ENGLISH = "en_US"
+OBSERVED = "(observed)"
+
 
 class NoSuchCountry(ValueError):
     """The library of holidays knows no such country, or no such part of it."""
+
+
+@dataclass(frozen=True)
+class Feast:
+    """A holiday of a country. `native`: what it is called there; both may be several, joined by "; "."""
+
+    day: date
+    name: str
+    native: str
 
 
 def countries() -> Mapping[str, tuple[str, ...]]:
@@ -21,9 +34,14 @@ def countries() -> Mapping[str, tuple[str, ...]]:
 
 
 def names_of(country: str, subdivision: str, years: range) -> tuple[str, ...]:
-    """What the holidays of a country are called, in the order of the year. Raises NoSuchCountry."""
-    found = [name for year in years for _, name in _calendar(country, subdivision, year)]
-    return tuple(dict.fromkeys(one for name in found for one in name.split("; ")))
+    """What the holidays of a country are called in English, in the order of the year. Raises NoSuchCountry."""
+    each = [name for year in years for feast in _feasts(country, subdivision, year) for name in feast.name.split("; ")]
+    return tuple(dict.fromkeys(name for name in each if OBSERVED not in name))
+
+
+def is_known(name: str, country: str, subdivision: str, years: range) -> bool:
+    """Whether any holiday of these years is chosen by this name."""
+    return any(is_named(feast, (name,)) for year in years for feast in _feasts(country, subdivision, year))
 
 
 @lru_cache(maxsize=64)
@@ -33,42 +51,47 @@ def in_year(holidays: Holidays, year: int) -> Mapping[date, str]:
     if holidays.country:
         # The next year's New Year may be observed on the last day of this one.
         for of in (year + 1, year):
-            for day, name in _calendar(holidays.country, holidays.subdivision, of):
-                if day.year == year and (not holidays.names or is_named(name, holidays.names)):
-                    found[day] = name
+            for feast in _feasts(holidays.country, holidays.subdivision, of):
+                if feast.day.year == year and (not holidays.names or is_named(feast, holidays.names)):
+                    found[feast.day] = feast.name
     for written in holidays.dates:
-        own = _dated(written, year)
+        own = dated(written, year)
         if own is not None:
             found.setdefault(own, "own holiday")
     return found
 
 
-def is_named(name: str, names: tuple[str, ...]) -> bool:
+def is_named(feast: Feast, names: tuple[str, ...]) -> bool:
     """Whether a holiday is one of those chosen, by how it begins: "Thanksgiving" chooses "Thanksgiving Day".
 
     Not by any part of it: "Independence Day" is also the end of "Juneteenth National Independence Day".
     """
-    each = name.casefold().split("; ")
+    each = f"{feast.name}; {feast.native}".casefold().split("; ")
     return any(one.startswith(chosen.casefold()) for one in each for chosen in names)
 
 
-def _dated(written: str, year: int) -> date | None:
+def dated(written: str, year: int) -> date | None:
     """A day written as "12-24" or "2026-12-24" in this year; None where the year has no such day."""
-    month_day = written[-5:]
     if len(written) > 5 and int(written[:4]) != year:
         return None
     try:
-        return date(year, int(month_day[:2]), int(month_day[3:]))
+        return date(year, int(written[-5:-3]), int(written[-2:]))
     except ValueError:  # the 29th of February
         return None
 
 
-@lru_cache(maxsize=16)
-def _calendar(country: str, subdivision: str, year: int) -> tuple[tuple[date, str], ...]:
+@lru_cache(maxsize=64)
+def _feasts(country: str, subdivision: str, year: int) -> tuple[Feast, ...]:
+    """Each language is named: without one, the library takes that of the environment, and names change with it."""
     import holidays
 
+    def called(language: str | None) -> dict[date, str]:
+        return dict(holidays.country_holidays(country, subdiv=subdivision or None, years=year, language=language))
+
     try:
-        found = holidays.country_holidays(country, subdiv=subdivision or None, years=year)
+        known = holidays.country_holidays(country, subdiv=subdivision or None, years=year)
+        native = called(known.default_language)
+        english = called(ENGLISH) if ENGLISH in (known.supported_languages or ()) else native
     except NotImplementedError as error:
         raise NoSuchCountry(str(error)) from error
-    return tuple(sorted(found.items()))
+    return tuple(Feast(day, english.get(day, name), name) for day, name in sorted(native.items()))

@@ -15,7 +15,7 @@ D = TypeVar("D")
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z%]+)\s*")
-_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _WATTS = {"W": 1.0, "kW": 1000.0}
 _WATT_HOURS = {"Wh": 1.0, "kWh": 1000.0}
 

@@ -16,8 +16,10 @@ from pimgr.config.errors import ConfigError, ConfigErrors, Kind, Report, shown
 from pimgr.config.fields import WATT_HOURS, WATTS, Table, duration, finite
 from pimgr.config.lines import lines_of
 from pimgr.config.parts import METER, NOTIFIER, SHEDDABLE, SOURCE, Parts
+from pimgr.config.place import place
 from pimgr.config.shedding import Shedding
 from pimgr.config.site import SiteTargets
+from pimgr.config.tariff import Tariffs
 from pimgr.config.typed import SecretUses
 from pimgr.plugins import Plugins
 from pimgr.policy.model import Aspect, BatteryPolicy, PartPolicy, Policy, Timing
@@ -160,6 +162,7 @@ class _Reading:
         shedding.read()
         timing = self._timing(grid)
         battery = self._battery(parts, grid.sources)
+        where, tariff = place(self.top), Tariffs(self.top, parts, battery.site).read()
         mail = self.top.table("mail")
         notifiers = parts.several(mail, "to", NOTIFIER)
         mail.close()
@@ -173,6 +176,8 @@ class _Reading:
                 timing=timing,
                 battery=battery.policy,
                 site=battery.site,
+                place=where,
+                tariff=tariff,
             ),
             connections=(*good.values(), *(ConnectionConfig(id=one.id, type=one.type, table={}) for one in lost)),
             grid_sources=grid.sources,

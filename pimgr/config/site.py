@@ -30,6 +30,29 @@ def _mode(value: object) -> SiteMode:
 MODE = Field("one of " + ", ".join(f'"{mode}"' for mode in SiteMode), _mode)
 
 
+def reserve(table: Table, name: str) -> Percent | None:
+    """A percentage that a Powerwall takes as its reserve; None where it is missing, or bad (and then reported)."""
+    percent = table.get(name, PERCENT, None)
+    if percent is None:
+        return None
+    if MOST_RESERVE < percent < 100.0:
+        expected = f"0 to {MOST_RESERVE:g}, or 100: Powerwalls refuse what lies between"
+        table.wrong(name, expected=expected, cure=f"write {MOST_RESERVE:g} or 100")
+        return None
+    return Percent(percent)
+
+
+def settable(table: Table, parts: Parts, controls: tuple[str, ...]) -> None:
+    """Report settings of the site in this table that nobody could set, or that would share a connection's name."""
+    named = [key for key in KEYS if key in table]
+    if named and not controls and not parts.broken:
+        expected = "a connection that can set it, such as a Tesla account (powerwall.cloud)"
+        table.wrong(named[0], expected=expected, cure=f"add one, or remove {named[0]}", kind=Kind.PART)
+    if named and SITE in {part.partition("/")[0] for part in parts.provides}:
+        key, expected = ("connections", SITE), f"no connection called {SITE}, as the battery's own settings are"
+        parts.report.add(key, Kind.VALUE, found=shown(SITE), expected=expected, cure="call it otherwise")
+
+
 class SiteTargets:
     """Reads what `[battery]` says of the site. `is_cloud`: whether a part is reached by way of the internet."""
 
@@ -42,13 +65,7 @@ class SiteTargets:
         if controls is None:
             controls = tuple(sorted(self.parts.all(CONTROL), key=self.is_cloud))
         wanted = [setting for setting in (self._mode(), self._reserve(), self._grid_charging()) if setting is not None]
-        named = [key for key in KEYS if key in self.table]
-        if named and not controls and not self.parts.broken:
-            expected = "a connection that can set it, such as a Tesla account (powerwall.cloud)"
-            self.table.wrong(named[0], expected=expected, cure=f"add one, or remove {named[0]}", kind=Kind.PART)
-        if named and SITE in {part.partition("/")[0] for part in self.parts.provides}:
-            key, expected = ("connections", SITE), f"no connection called {SITE}, as the battery's own settings are"
-            self.parts.report.add(key, Kind.VALUE, found=shown(SITE), expected=expected, cure="call it otherwise")
+        settable(self.table, self.parts, controls)
         return SitePolicy(controls=controls, keep=tuple(wanted))
 
     def _mode(self) -> Setting | None:
@@ -56,14 +73,8 @@ class SiteTargets:
         return None if mode is None else Mode(mode)
 
     def _reserve(self) -> Setting | None:
-        percent = self.table.get("reserve", PERCENT, None)
-        if percent is None:
-            return None
-        if MOST_RESERVE < percent < 100.0:
-            expected = f"0 to {MOST_RESERVE:g}, or 100: Powerwalls refuse what lies between"
-            self.table.wrong("reserve", expected=expected, cure=f"write {MOST_RESERVE:g} or 100")
-            return None
-        return Reserve(Percent(percent))
+        percent = reserve(self.table, "reserve")
+        return None if percent is None else Reserve(percent)
 
     def _grid_charging(self) -> Setting | None:
         allowed = self.table.get("grid_charging", FLAG, None)

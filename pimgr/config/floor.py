@@ -1,0 +1,43 @@
+"""What a peak leaves in the battery for an outage, and what raises it: `[tariff.floor]`."""
+
+from __future__ import annotations
+
+import re
+
+from pimgr.config.fields import PERCENT, Bad, Field, Table, duration, number
+from pimgr.config.site import reserve
+from pimgr.policy.rates import Floor
+from pimgr.units import Percent
+
+_SPEED = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(km/h|m/s|mph)\s*")
+_M_S = {"km/h": 1 / 3.6, "m/s": 1.0, "mph": 0.44704}
+
+
+def _speed(value: object) -> float:
+    found = _SPEED.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise Bad("write a number and a unit: km/h, mph, m/s")
+    return number(float(found[1]) * _M_S[found[2]], 1.0, 150.0)
+
+
+SPEED = Field('a speed such as "75 km/h" or "47 mph"', _speed)
+
+
+def read_floor(table: Table) -> Floor:
+    """What the table says; where it says nothing, what a floor usually is."""
+    usual = Floor()
+    floor = Floor(
+        percent=_or(reserve(table, "percent"), usual.percent),
+        storm=_or(reserve(table, "storm"), usual.storm),
+        gust=_or(reserve(table, "gusts"), usual.gust),
+        gust_m_s=table.get("gust_speed", SPEED, usual.gust_m_s),
+        gust_ahead_s=table.get("gusts_within", duration(3600.0, 72 * 3600.0, "24h"), usual.gust_ahead_s),
+        after_outage=Percent(table.get("after_outage", PERCENT, usual.after_outage)),
+        after_outage_s=table.get("outage_within", duration(0.0, 60 * 86400.0, "7d"), usual.after_outage_s),
+    )
+    table.close()
+    return floor
+
+
+def _or(percent: Percent | None, usual: Percent) -> Percent:
+    return usual if percent is None else percent

@@ -1,0 +1,102 @@
+"""The hours of a tariff's period: which days, from when to when, in which seasons."""
+
+from __future__ import annotations
+
+import re
+from datetime import time
+
+from pimgr.config.errors import Kind, did_you_mean, listed, shown
+from pimgr.config.fields import Bad, Field, Table
+from pimgr.policy.rates import Hours
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+WEEK = len(WEEKDAYS)
+HOLIDAYS = "holidays"
+DAYS = WEEK
+"""What a holiday counts as where days are numbered: one more than Sunday."""
+EXAMPLE = '{ days = ["mon-fri"], from = "14:00", to = "20:00" }'
+_TIME = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])")
+
+
+def _minutes(value: object) -> int:
+    if isinstance(value, time):
+        raise Bad(f'put it in quotes: "{value:%H:%M}"')
+    found = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if found is None or (found[1] == "24" and found[2] != "00"):
+        raise Bad("write hours and minutes of a day with 24 hours")
+    return int(found[1]) * 60 + int(found[2])
+
+
+TIME = Field('a time such as "14:00"', _minutes)
+
+
+def read_hours(period: Table, name: str, seasons: tuple[str, ...]) -> list[Hours]:
+    """The stretches listed under `hours` of one period; what is wrong with them is reported."""
+    expected = f"one or more stretches in braces, such as [{EXAMPLE}]"
+    values = period.listing("hours", expected)
+    if values is not None and not values:
+        period.wrong("hours", expected=expected, cure="without the line it is in force whenever no other period is")
+    found: list[Hours] = []
+    for index, value in enumerate(values or ()):
+        if not isinstance(value, dict):
+            period.report.add(
+                period.path("hours", index), Kind.VALUE, found=shown(value), expected=f"such as {EXAMPLE}"
+            )
+            continue
+        found += _stretch(Table(period.report, period.path("hours", index), value), name, seasons)
+    return found
+
+
+def _stretch(table: Table, name: str, seasons: tuple[str, ...]) -> list[Hours]:
+    start, end = table.need("from", TIME, None), table.need("to", TIME, None)
+    days = _days(table)
+    named = _seasons(table, seasons)
+    table.close()
+    if start is None or end is None:
+        return []
+    if start in (end, 1440):
+        table.wrong("from", expected='another time than "to"', cure='a whole day is from "00:00" to "24:00"')
+        return []
+    weekdays = tuple(sorted(day for day in days if day < WEEK))
+    return [Hours(period=name, start_min=start, end_min=end, weekdays=weekdays, seasons=named, holidays=DAYS in days)]
+
+
+def _days(table: Table) -> set[int]:
+    """Numbers of weekdays; every one where none is named."""
+    expected = f'days in quotes, such as ["mon-fri"] or ["sat", "sun", "{HOLIDAYS}"]'
+    values = table.listing("days", expected)
+    if values is None:
+        return set(range(WEEK))
+    if not values:
+        table.wrong("days", expected=expected, cure="without the line, hours count on every day but holidays")
+    found: set[int] = set()
+    for index, value in enumerate(values):
+        mine = _span(value) if isinstance(value, str) else None
+        if mine is None:
+            near = did_you_mean(value, [*WEEKDAYS, HOLIDAYS]) if isinstance(value, str) else ""
+            wanted = f'{listed(WEEKDAYS)}, a span such as "mon-fri", or "{HOLIDAYS}"'
+            table.report.add(table.path("days", index), Kind.VALUE, found=shown(value), expected=wanted, cure=near)
+        found |= mine or set()
+    return found
+
+
+def _span(value: str) -> set[int] | None:
+    """ "fri-mon" goes over the weekend."""
+    if value == HOLIDAYS:
+        return {DAYS}
+    first, dash, last = value.partition("-")
+    if first not in WEEKDAYS or (dash and last not in WEEKDAYS):
+        return None
+    begin, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
+    return {(begin + step) % WEEK for step in range((end - begin) % WEEK + 1)}
+
+
+def _seasons(table: Table, known: tuple[str, ...]) -> tuple[str, ...]:
+    values = table.listing("seasons", 'names of seasons, such as ["summer"]')
+    for index, value in enumerate(values or ()):
+        if value not in known:
+            expected = f"one of {listed(known)}" if known else "no seasons, as the tariff has none"
+            cure = did_you_mean(value, known) if isinstance(value, str) else ""
+            cure = cure or ("" if known else "a season begins with the line [[tariff.seasons]], before the periods")
+            table.report.add(table.path("seasons", index), Kind.VALUE, found=shown(value), expected=expected, cure=cure)
+    return tuple(value for value in values or () if value in known)

@@ -1,0 +1,101 @@
+"""Days of the year in a tariff: where seasons begin and end, and which days are holidays."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+from pimgr import days_off
+from pimgr.config.errors import Kind, did_you_mean, listed, shown
+from pimgr.config.fields import TEXT, Bad, Field, Table
+from pimgr.policy.rates import Holidays
+
+_DAY = re.compile(r"(?:([0-9]{4})-)?([0-9]{2})-([0-9]{2})")
+LEAP_YEAR = 2028
+YEARS = range(2024, 2036)
+"""In which the names of a country's holidays are looked for: holidays come and go, and some come every few years."""
+MOST_NAMES = 40
+
+
+def _whole(value: object) -> str:
+    if isinstance(value, date):
+        raise Bad(f'put it in quotes: "{value:%Y-%m-%d}"')
+    found = _DAY.fullmatch(value) if isinstance(value, str) else None
+    if found is None or not isinstance(value, str):
+        raise Bad("write month and day with two figures each, in quotes")
+    try:
+        date(int(found[1] or LEAP_YEAR), int(found[2]), int(found[3]))
+    except ValueError:
+        raise Bad("no calendar has that day") from None
+    return value
+
+
+def _month_day(value: object) -> str:
+    day = _whole(value)
+    if len(day) > 5:
+        raise Bad(f'it comes every year: write "{day[5:]}"')
+    return day
+
+
+MONTH_DAY = Field('month and day, such as "05-01"', _month_day)
+DAY = Field('a day such as "12-24" (every year) or "2026-12-24"', _whole)
+
+
+def month_day(table: Table, name: str) -> str:
+    """A day of every year; "" where it is missing or bad (and then reported)."""
+    return table.need(name, MONTH_DAY, "")
+
+
+def read_holidays(table: Table) -> Holidays:
+    """What `[tariff.holidays]` says; without it there are none."""
+    country = table.get("country", TEXT, "")
+    subdivision = table.get("subdivision", TEXT, "")
+    names = _list(table, "names", TEXT)
+    dates = _list(table, "dates", DAY)
+    table.close()
+    for name in ("subdivision", "names"):
+        if name in table and "country" not in table:
+            table.wrong(name, expected="a country beside it", cure='such as country = "US"')
+            return Holidays(dates=dates)
+    if country and not _there(table, country, subdivision):
+        return Holidays(dates=dates)
+    for index, name in enumerate(names):
+        _named(table, index, name, (country, subdivision))
+    return Holidays(country=country, subdivision=subdivision, names=names, dates=dates)
+
+
+def _list(table: Table, name: str, field: Field[str]) -> tuple[str, ...]:
+    values = table.listing(name, f"a list in brackets, each of it {field.expected}")
+    found = []
+    for index, value in enumerate(values or ()):
+        try:
+            found.append(field.read(value))
+        except Bad as error:
+            key = table.path(name, index)
+            table.report.add(key, Kind.VALUE, found=shown(value), expected=field.expected, cure=error.cure)
+    return tuple(found)
+
+
+def _there(table: Table, country: str, subdivision: str) -> bool:
+    known = days_off.countries()
+    if country not in known:
+        cure = f'did you mean "{country.upper()}"?' if country.upper() in known else "such as US, CA, DE, AU"
+        table.wrong("country", expected="a country's two letters as in ISO 3166", cure=cure)
+        return False
+    if subdivision and subdivision not in known[country]:
+        expected = f"one of {listed(known[country], 60)}" if known[country] else f"none, as {country} has none here"
+        cure = f'did you mean "{subdivision.upper()}"?' if subdivision.upper() in known[country] else ""
+        table.wrong("subdivision", expected=expected, cure=cure)
+        return False
+    return True
+
+
+def _named(table: Table, index: int, name: str, where: tuple[str, str]) -> None:
+    if days_off.is_known(name, *where, YEARS):
+        return
+    known = days_off.names_of(*where, YEARS)
+    low = {one.lower(): one for one in known}
+    near = did_you_mean(name, low)
+    cure = f'did you mean "{low[near.split(chr(34))[1]]}"?' if near else ""
+    expected = f"how one of these begins: {listed(known, MOST_NAMES)}"
+    table.report.add(table.path("names", index), Kind.VALUE, found=shown(name), expected=expected, cure=cure)

@@ -17,6 +17,7 @@ IDENTIFIER = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z%]+)\s*")
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _WATTS = {"W": 1.0, "kW": 1000.0}
+_PEAK_WATTS = {"Wp": 1.0, "kWp": 1000.0}
 _WATT_HOURS = {"Wh": 1.0, "kWh": 1000.0}
 
 
@@ -91,6 +92,17 @@ def _percent(value: object) -> float:
     return number(value, 0.0, 100.0)
 
 
+def choice(*words: str) -> Field[str]:
+    """One of a few words."""
+
+    def read(value: object) -> str:
+        if value not in words or not isinstance(value, str):
+            raise Bad("put it in quotes" if not isinstance(value, str) else did_you_mean(value, words))
+        return value
+
+    return Field("one of " + ", ".join(f'"{word}"' for word in words), read)
+
+
 TEXT = Field('a text in "quotes"', _text)
 FLAG = Field("true or false", _flag)
 PERCENT = Field("a percentage from 0 to 100, such as 50", _percent)
@@ -98,6 +110,11 @@ LEVEL = Field(
     "a level from 0 in the load's own unit, such as 6 (A for a charger)", lambda value: number(value, 0.0, 1e6)
 )
 WATTS = Field('a power, such as "1 kW" or 1000', lambda value: _with_unit(value, _WATTS, 1e6))
+_YIELD = 0.8 / 1000.0
+"""What panels give in practice, per W of peak and W/m2 of sun: the peak is meant at 1000 W/m2, and a fifth is lost to
+heat, cables and inverter. Source: performance ratios of 0.75 to 0.85, as PVGIS has them."""
+SOLAR = Field('the peak of the panels, such as "5 kWp"', lambda value: _with_unit(value, _PEAK_WATTS, 1e6) * _YIELD)
+"""Read as W per W/m2."""
 WATT_HOURS = Field('an energy, such as "13.5 kWh" or 13500', lambda value: _with_unit(value, _WATT_HOURS, 1e7))
 
 

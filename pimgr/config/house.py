@@ -13,7 +13,7 @@ from pimgr import rates
 from pimgr.api import Capability, DeviceType, Frozen, replace
 from pimgr.config.connections import ConnectionConfig, Connections, Unavailable
 from pimgr.config.errors import ConfigError, ConfigErrors, Kind, Report, shown
-from pimgr.config.fields import WATT_HOURS, WATTS, Table, duration, finite
+from pimgr.config.fields import PERCENT, SOLAR, WATT_HOURS, WATTS, Table, choice, duration, finite
 from pimgr.config.lines import lines_of
 from pimgr.config.parts import METER, NOTIFIER, SHEDDABLE, SOURCE, Parts
 from pimgr.config.place import place
@@ -25,7 +25,7 @@ from pimgr.plugins import Plugins
 from pimgr.policy.model import Aspect, BatteryPolicy, PartPolicy, Policy, Timing
 from pimgr.policy.settings import SitePolicy
 from pimgr.text import safe
-from pimgr.units import WattHours, Watts
+from pimgr.units import Percent, WattHours, Watts
 
 VERSION = 1
 LIMIT = 1 << 20
@@ -132,6 +132,7 @@ class _Grid:
     poll_s: float
     confirm_s: float
     settle_s: float
+    ignore_intentional: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +171,7 @@ class _Reading:
         house = HouseConfig(
             policy=Policy(
                 parts={part: self._part(part, parts, shedding) for part in parts.all(SHEDDABLE)},
-                tiers=tuple(shedding.tiers),
+                tiers=shedding.tiers,
                 never_shed=shedding.never_shed,
                 keeps=tuple(shedding.keeps),
                 timing=timing,
@@ -178,6 +179,7 @@ class _Reading:
                 site=battery.site,
                 place=where,
                 tariff=tariff,
+                ignore_intentional=grid.ignore_intentional,
             ),
             connections=(*good.values(), *(ConnectionConfig(id=one.id, type=one.type, table={}) for one in lost)),
             grid_sources=grid.sources,
@@ -219,6 +221,7 @@ class _Reading:
             poll_s=grid.get("poll", duration(0.1, 60.0, "2s"), 2.0),
             confirm_s=grid.get("confirm", duration(0.0, 600.0, "4s"), 4.0),
             settle_s=grid.get("settle", duration(0.0, 86400.0, "5min"), 300.0),
+            ignore_intentional=grid.get("intentional", choice("outage", "ignore"), "outage") == "ignore",
         )
         grid.close()
         return found
@@ -226,11 +229,13 @@ class _Reading:
     def _timing(self, grid: _Grid) -> Timing:
         restore = self.top.table("restore")
         stagger_s = restore.get("stagger", duration(0.0, 600.0, "5s"), 5.0)
+        above = restore.get("above", PERCENT, 0.0)
         restore.close()
         return Timing(
             confirm_s=grid.confirm_s,
             settle_s=grid.settle_s,
             stagger_s=stagger_s,
+            restore_charge=Percent(above),
             max_gap_s={source: self._max_gap_s(source, grid.poll_s) for source in grid.sources},
         )
 
@@ -239,6 +244,7 @@ class _Reading:
         usual = BatteryPolicy()
         capacity = table.get("capacity", WATT_HOURS, usual.capacity)
         load = table.get("assumed_load", WATTS, usual.assumed_load)
+        solar = table.get("solar", SOLAR, None)
         poll_s = table.get("poll", duration(0.5, 600.0, "10s"), 10.0)
         meters = parts.several(table, "meters", METER)
         site = SiteTargets(table, parts, self._is_cloud).read()
@@ -247,7 +253,12 @@ class _Reading:
             every = parts.all(METER)
             meters = tuple(sorted(every, key=lambda part: sources.index(part) if part in sources else len(sources)))
         stale_s = max([usual.stale_after_s, *(3.0 * self._meter_poll_s(meter, poll_s) for meter in meters[:1])])
-        battery = BatteryPolicy(capacity=WattHours(capacity), assumed_load=Watts(load), stale_after_s=stale_s)
+        battery = BatteryPolicy(
+            capacity=WattHours(capacity),
+            assumed_load=Watts(load),
+            stale_after_s=stale_s,
+            solar_w_per_w_m2=solar,
+        )
         return _Battery(policy=battery, meters=meters, poll_s=poll_s, site=site)
 
     def _is_cloud(self, part: str) -> bool:
@@ -292,6 +303,8 @@ class _Reading:
             witness=extra.witness if extra else None,
             shed_to=extra.shed_to if extra else 0.0,
             calls_off=kind.calls_off,
+            watts=extra.watts if extra else None,
+            min_off_s=extra.min_off_s if extra else 0.0,
         )
 
 

@@ -67,6 +67,10 @@ class Calendar(Frozen, kw_only=True):
         """The first sunrise after this moment."""
         return next((day.sunrise for day in self.days if day.sunrise is not None and day.sunrise > wall), None)
 
+    def next_sunset(self, wall: float) -> float | None:
+        """The first sunset after this moment."""
+        return next((day.sunset for day in self.days if day.sunset is not None and day.sunset > wall), None)
+
     def next_edge(self, wall: float) -> float | None:
         """When the next day or window begins."""
         edges = [*(day.start for day in self.days), *(window.start for window in self.windows)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pimgr.api import Now, replace
-from pimgr.policy import charge, claims, giveback, keeps, outage, phases, site, telling
+from pimgr.policy import budget, charge, claims, draw, giveback, keeps, outage, phases, site, telling, tiers
 from pimgr.policy.model import Decision, Inputs, Memory, Phase, Policy, State, Value
 from pimgr.policy.turn import Turn
 
@@ -12,11 +12,11 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     """One tick. The same four arguments give the same decision, to the bit; `pimgr replay` relies on it."""
     before = state
     turn = Turn(before=before, inputs=inputs, policy=policy, now=now, action_ids=state.action_ids)
-    state, moves = phases.advance(state, inputs.grid, policy.timing, now)
-    state = charge.remember(state, inputs.site, now)
+    state, moves = phases.advance(state, phases.evidence(inputs.grid, policy), policy.timing, now)
+    state = draw.remember(charge.remember(state, inputs.site, now), inputs.site, now)
     percent, estimated = charge.present(state, policy.battery, now)
     state = charge.note(state, percent, estimated, now)
-    state = outage.latch(state, policy.tiers, percent)
+    state = budget.choose(turn, tiers.latch(turn, state, percent))
     wants = outage.wants(state, policy)
     turn.episodes |= _episodes(state, inputs, now)
     telling.moves(turn, moves, state, percent)
@@ -27,7 +27,7 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     ledger.take(wants)
     targets: dict[str, Value] = {k.part: k.value for k in keeps.in_force(policy)}
     giveback.give_back(ledger, {(w.part, w.aspect) for w in wants}, targets)
-    state = keeps.keep(turn, ledger.close(), set(ledger.claims))
+    state = keeps.keep(turn, draw.weigh(turn, ledger.close()), set(ledger.claims))
     state = site.keep(turn, state, site.standing(policy))
     state = replace(state, action_ids=turn.action_ids)
 

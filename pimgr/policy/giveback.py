@@ -11,6 +11,7 @@ from pimgr.api import HostReading, Severity, replace
 from pimgr.policy.claims import Ledger
 from pimgr.policy.keeps import default_target
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, Progress, Value
+from pimgr.policy.patience import over_for_it, waiting
 from pimgr.policy.turn import Key, Turn, measured_after
 from pimgr.policy.values import bidding, fits, value_of, word
 from pimgr.policy.verdict import Verdict, fresh_reading, going_down, in_flight, left_alone, may_ask_again
@@ -26,7 +27,8 @@ class Step(Enum):
 
 def give_back(ledger: Ledger, wanted: set[Key], keeps: dict[str, Value]) -> None:
     """Advance everything that is owed. While suspicious, nothing new is started."""
-    owed = [key for key in ledger.claims if key not in wanted]
+    unwanted = [key for key in ledger.claims if key not in wanted]
+    owed = [key for key in unwanted if not waiting(ledger.turn, ledger.state, ledger.claims[key])]
     for key in owed:
         claim = ledger.claims[key]
         if claim.owed_since is None:
@@ -48,7 +50,7 @@ def _pursue(ledger: Ledger, key: Key, goal: Value, frozen: bool) -> None:
         case Verdict.SEEN if not _in_mid_shutdown(turn, claim):
             _close(ledger, key, f"{claim.part}: {word(goal)} again")
         case Verdict.NOT_YET if not frozen and may_ask_again(turn, claim, goal):
-            ledger.ask(key, claim, goal, "the outage is over for it")
+            ledger.ask(key, claim, goal, over_for_it(ledger.state))
         case _:
             turn.look.add(claim.part)
 
@@ -75,7 +77,7 @@ def _start(ledger: Ledger, owed: list[Key], keeps: dict[str, Value]) -> None:
                 claim, status=ClaimStatus.RETURNING, since=turn.now.instant, progress=Progress(), reasserted_at=None
             )
             turn.tell(f"{claim.part}: to be {word(goal)} again", claim.part, "returning")
-            ledger.ask(key, returning, goal, "the outage is over for it")
+            ledger.ask(key, returning, goal, over_for_it(ledger.state))
 
 
 def _set_by_hand(turn: Turn, claim: Claim) -> bool:

@@ -18,6 +18,7 @@ from pimgr.api import (
     SiteReading,
     ThermostatReading,
 )
+from pimgr.policy.allowance import Budget, Draw
 from pimgr.policy.aspects import Aspect, HostPower, Level, SetPoints, Switch, Value, Wish
 from pimgr.policy.calendar import Calendar
 from pimgr.policy.comfort import ClimateState
@@ -95,6 +96,7 @@ class Claim(Frozen, kw_only=True):
 
     `before` was read at `before_at`, never assumed. `since`: when `status` last changed. `sent_at`: the last request to
     take it, which may still have its effect; `woken_at`: the last request to start a host. `nags`, `warned`: mails.
+    `watts`: what taking it saves, as far as that was known then.
     """
 
     id: int
@@ -117,6 +119,7 @@ class Claim(Frozen, kw_only=True):
     nags: int = 0
     sent_at: Instant | None = None
     woken_at: Instant | None = None
+    watts: Watts | None = None
 
 
 class Kept(Frozen, kw_only=True):
@@ -180,6 +183,9 @@ class Memory(Frozen, kw_only=True):
     grid_raw: str = ""
     against: Mapping[str, Span] = {}
     """By aspect of the site, since when the battery does what the setting forbids."""
+    draw: Draw | None = None
+    eased: Mapping[str, Instant] = {}
+    """By tier with a goal, since when the battery would last without some of what was taken."""
 
 
 class State(Frozen, kw_only=True):
@@ -204,8 +210,7 @@ class State(Frozen, kw_only=True):
     leases: tuple[Lease, ...] = ()
     disarmed: Disarmed | None = None
     climate: ClimateState = ClimateState()
-    budget: tuple[str, ...] = ()
-    """Loads that tiers with a goal have chosen, in order."""
+    budget: Budget = Budget()
     outage_ended: Instant | None = None
     gave_back_at: Instant | None = None
     claim_ids: int = 0

@@ -1,13 +1,10 @@
-"""The outage rule: which loads must be off at this phase and charge."""
+"""The outage rule: what the tiers in force take."""
 
 from __future__ import annotations
 
-from pimgr.api import Frozen, replace
-from pimgr.policy.model import Aspect, HostPower, Level, PartPolicy, Phase, Policy, State, Switch, Tier, Value
-from pimgr.units import Percent
-
-RESTORE_MARGIN = Percent(10.0)
-"""A tier by charge is given back this many points above its threshold, where the config doesn't say."""
+from pimgr.api import Frozen
+from pimgr.policy import conditions
+from pimgr.policy.model import Aspect, HostPower, Level, PartPolicy, Phase, Policy, State, Switch, Value
 
 
 class Want(Frozen, kw_only=True):
@@ -28,57 +25,35 @@ class Want(Frozen, kw_only=True):
     frozen: bool = False
 
 
-def latch(state: State, tiers: tuple[Tier, ...], charge: Percent | None) -> State:
-    """The tiers in force. One by charge stays until the charge is at `restore_above` again; unknown changes none."""
-    if state.phase not in (Phase.OUTAGE, Phase.SETTLING):
-        return state if not state.tiers else replace(state, tiers=())
-    active = tuple(tier.name for tier in tiers if _in_force(tier, charge, tier.name in state.tiers, state.phase))
-    return state if active == state.tiers else replace(state, tiers=active)
-
-
-def _in_force(tier: Tier, charge: Percent | None, already: bool, phase: Phase) -> bool:
-    if tier.below is None:
-        return True
-    if phase is Phase.SETTLING or charge is None:
-        return already
-    return charge < (restore_above(tier, tier.below) if already else tier.below)
-
-
-def restore_above(tier: Tier, below: Percent) -> Percent:
-    """The charge at which a tier by charge is given back while the outage lasts."""
-    return tier.restore_above if tier.restore_above is not None else Percent(below + RESTORE_MARGIN)
-
-
 def wants(state: State, policy: Policy) -> tuple[Want, ...]:
-    """What the tiers in force take, earliest first. The never-shed list always wins."""
+    """What the tiers in force take, earliest first. The never-shed list always wins.
+
+    A tier with a goal takes what was chosen of it, in that order: what was chosen last comes back first.
+    """
     result: dict[str, Want] = {}
     for tier in policy.tiers:
         if tier.name not in state.tiers:
             continue
-        for part in tier.loads:
+        named = [part for part in state.budget.chosen if part in tier.loads]
+        for part in tier.loads if tier.keep is None else named:
             of = policy.parts.get(part)
             if of is None or part in policy.never_shed or part in result:
                 continue
-            result[part] = _want(state, tier, part, of, len(result))
+            result[part] = Want(
+                part=part,
+                aspect=of.aspect,
+                value=shed_value(of),
+                rule=tier.name,
+                episode=state.episode,
+                order=len(result),
+                why=conditions.why(tier),
+                returns=conditions.returns(tier, policy),
+                frozen=state.phase is not Phase.OUTAGE,
+            )
     return tuple(result.values())
 
 
-def _want(state: State, tier: Tier, part: str, of: PartPolicy, order: int) -> Want:
-    why = "the grid is down" if tier.below is None else f"the grid is down and the battery fell below {tier.below:g} %"
-    value = _shed(of)
-    return Want(
-        part=part,
-        aspect=of.aspect,
-        value=value,
-        rule=tier.name,
-        episode=state.episode,
-        order=order,
-        why=why,
-        frozen=state.phase is not Phase.OUTAGE,
-    )
-
-
-def _shed(of: PartPolicy) -> Value:
+def shed_value(of: PartPolicy) -> Value:
     """How a part is taken."""
     match of.aspect:
         case Aspect.HOST_POWER:

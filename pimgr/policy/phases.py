@@ -8,7 +8,7 @@ before the one that last moved the phase don't count. Not knowing keeps the phas
 from __future__ import annotations
 
 from pimgr.api import Frozen, Grid, GridReading, Instant, Now, replace
-from pimgr.policy.model import Count, Phase, State, Timing
+from pimgr.policy.model import Count, Phase, Policy, State, Timing
 from pimgr.policy.turn import from_the_future, measured_after
 
 DEFAULT_MAX_GAP_S = 6.0
@@ -21,6 +21,13 @@ class Move(Frozen):
     old: Phase
     new: Phase
     reading: GridReading
+
+
+def evidence(readings: tuple[GridReading, ...], policy: Policy) -> tuple[GridReading, ...]:
+    """What readings say of the grid. Where going off-grid on purpose is to be ignored, it says neither down nor up."""
+    if not policy.ignore_intentional:
+        return readings
+    return tuple(replace(r, grid=Grid.UNKNOWN) if r.intentional and r.grid is Grid.DOWN else r for r in readings)
 
 
 def advance(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pimgr.api import Grid, Now, Severity
-from pimgr.policy import keeps, outage
+from pimgr.policy import conditions, keeps, outage
 from pimgr.policy.keeps import default_target
 from pimgr.policy.model import (
     Aspect,
@@ -16,9 +16,9 @@ from pimgr.policy.model import (
     Reason,
     State,
     Switch,
-    Tier,
 )
 from pimgr.policy.outage import Want
+from pimgr.policy.patience import over_for_it, waiting
 from pimgr.policy.phases import Move
 from pimgr.policy.turn import Turn
 from pimgr.policy.values import enough, value_of, word
@@ -35,7 +35,7 @@ def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | No
     if any(m.new is Phase.OUTAGE and m.old in (Phase.SUSPECT, Phase.NORMAL) for m in made):
         names = turn.names(want.part for want in outage.wants(state, turn.policy) if not _is_so(turn, want))
         battery = "" if charge is None else f" ({charge:.0f} %)"
-        later = [t for t in turn.policy.tiers if t.below is not None and t.name not in state.tiers]
+        later = [t for t in turn.policy.tiers if t.keep is not None or t.name not in state.tiers]
         turn.mail(
             f"{state.episode}-began",
             Severity.CRITICAL,
@@ -43,7 +43,7 @@ def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | No
             [
                 f"The grid has failed and the house runs on the battery{battery}.",
                 f"Going off now: {names}.",
-                *(f"Going off below {t.below:g} %: {turn.names(t.loads)}." for t in later),
+                *(f"Going off {conditions.begins(t)}: {turn.names(t.loads)}." for t in later),
                 "Everything that pimgr turns off will be given back when the grid has returned.",
             ],
         )
@@ -85,14 +85,15 @@ def tiers(turn: Turn, old: State, new: State, charge: Percent | None) -> None:
     if new.phase is not Phase.OUTAGE or old.phase is Phase.NORMAL or old.episode != new.episode:
         return
     said = f"{charge:.0f} %" if charge is not None else "unknown charge"
-    for tier in turn.policy.tiers:
+    for tier in (t for t in turn.policy.tiers if t.keep is None):
         if tier.name in new.tiers and tier.name not in old.tiers:
+            back = conditions.returns(tier, turn.policy)
             turn.tell(f"tier {tier.name} goes off at {said}", what="tier")
             turn.mail(
                 f"{new.episode}-{tier.name}-{turn.now.boot}-{turn.now.mono_s:.0f}",
                 Severity.WARNING,
                 f"Battery at {said}: {tier.name} goes off",
-                [f"Going off now: {turn.names(tier.loads)}.", f"What goes off comes back {_returns(turn, tier)}."],
+                [f"Going off now: {turn.names(tier.loads)}.", f"What goes off comes back {back}."],
             )
         elif tier.name in old.tiers and tier.name not in new.tiers:
             turn.tell(f"tier {tier.name} is given back at {said}", what="tier")
@@ -156,14 +157,14 @@ def _of_claim(claim: Claim, want: Want | None, turn: Turn, state: State) -> Reas
     if want is None:
         fault = turn.view(claim.part).fault
         target = default_target(claim, {k.part: k.value for k in keeps.in_force(turn.policy)})
-        why = f"the outage is over for it, it goes back to {word(target)}{trouble}"
-        late = f"comes back as soon as it answers ({fault})" if fault else "comes back in its turn"
+        why = f"{over_for_it(state)}, it goes back to {word(target)}{trouble}"
+        turns = f"comes back {waiting(turn, state, claim) or 'in its turn'}"
+        late = f"comes back as soon as it answers ({fault})" if fault else turns
         frozen = "comes back when the grid is steady" if state.phase is Phase.SUSPECT else late
         returns = "asked to come back, not seen yet" if claim.status is ClaimStatus.RETURNING and not fault else frozen
         return Reason(part=claim.part, status="owed", why=why, returns=returns)
-    tier = next((t for t in turn.policy.tiers if t.name == claim.rule), None)
     proof = "" if _proven(claim, turn) else "; it went silent, which is not proof that it is off"
-    returns = f"comes back {_returns(turn, tier)}" if tier else ""
+    returns = f"comes back {want.returns}" if want.returns else ""
     return Reason(part=claim.part, status=claim.status, why=want.why + trouble + proof, returns=returns)
 
 
@@ -176,16 +177,6 @@ def _proven(claim: Claim, turn: Turn) -> bool:
         return False
     witness = turn.of(of.witness)
     return turn.fresh(of.witness, witness.fresh_s if witness else 60.0) is not None
-
-
-def _returns(turn: Turn, tier: Tier) -> str:
-    """When what this tier took comes back."""
-    settle_s = turn.policy.timing.settle_s
-    settle = f"{settle_s / 60:g} min" if settle_s >= 60 else f"{settle_s:g} s"
-    grid = f"when the grid has been back for {settle}" if settle_s else "when the grid is back"
-    if tier.below is None:
-        return grid
-    return f"{grid}, or the battery is at {outage.restore_above(tier, tier.below):g} % again"
 
 
 def headline(decision: Decision, policy: Policy, now: Now) -> str:

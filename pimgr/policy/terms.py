@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pimgr.api import Frozen
+from pimgr.policy.allowance import BudgetPolicy
 from pimgr.policy.aspects import Aspect, Value
 from pimgr.policy.calendar import Place
 from pimgr.policy.comfort import Climate
@@ -47,9 +48,9 @@ class PartPolicy(Frozen, kw_only=True):
 
 
 class Goal(Frozen):
-    """How long the battery shall last: `for_s` seconds from the outage's beginning, or until the next sunrise.
+    """How long the battery shall last: `for_s` from the outage's beginning, and as long again; or until each sunrise.
 
-    Without a trusted clock nobody knows when the sun rises: then `for_s` holds.
+    Without a trusted clock, or a place, nobody knows when the sun rises: then `for_s` holds.
     """
 
     for_s: float = 8 * 3600.0
@@ -60,9 +61,10 @@ class Tier(Frozen, kw_only=True):
     """Loads that go off in order, when any of its conditions holds; without one, at once.
 
     `after_s`: the outage lasted so long; `below`: the charge is below it; `below_runtime_s`: no more is left of it.
-    A tier that went off by charge is given back, while the outage lasts, at `restore_above` (above `below`); one by
-    runtime at `restore_runtime_s`. `keep`: instead, only the fewest of its loads go off that make the battery last;
-    the first of them go first.
+    While the outage lasts, they come back when no condition holds any more: by charge at `restore_above` (above
+    `below`), by runtime at `restore_runtime_s` with them on; and those that went off at once or by time at
+    `restore_above`, if it is given, once the sun has filled the battery again. `keep`: instead, only the fewest of its
+    loads go off that make the battery last, and only as long as they are needed; the first of them go first.
     """
 
     name: str
@@ -90,7 +92,8 @@ class StandingTarget(Frozen):
 class Timing(Frozen, kw_only=True):
     """Durations in s. `max_gap_s`: per grid source, the longest silence that still counts as continuous.
 
-    `restore_charge`: giving back after an outage waits for this charge.
+    `restore_charge`: giving back after an outage waits for this charge, `restore_wait_s` at most; and an hour at most
+    while nobody knows the charge.
     """
 
     confirm_s: float = 4.0
@@ -101,6 +104,7 @@ class Timing(Frozen, kw_only=True):
     nag_every_s: float = 86400.0
     max_gap_s: Mapping[str, float] = {}
     restore_charge: Percent = Percent(0.0)
+    restore_wait_s: float = 12 * 3600.0
 
 
 class Reports(Frozen, kw_only=True):
@@ -119,11 +123,15 @@ class Reports(Frozen, kw_only=True):
 
 
 class BatteryPolicy(Frozen, kw_only=True):
-    """For the estimate while readings are missing: `assumed_load` W at least, out of `capacity` Wh."""
+    """For the estimate while readings are missing: `assumed_load` W at least, out of `capacity` Wh.
+
+    `solar_w_per_w_m2`: what the panels give for each W/m2 that is forecast; None: the forecast's sun isn't counted.
+    """
 
     capacity: WattHours = WattHours(13500.0)
     assumed_load: Watts = Watts(1000.0)
     stale_after_s: float = 60.0
+    solar_w_per_w_m2: float | None = None
 
 
 class Policy(Frozen, kw_only=True):
@@ -135,6 +143,7 @@ class Policy(Frozen, kw_only=True):
     keeps: tuple[StandingTarget, ...] = ()
     timing: Timing = Timing()
     battery: BatteryPolicy = BatteryPolicy()
+    budget: BudgetPolicy = BudgetPolicy()
     site: SitePolicy = SitePolicy()
     place: Place | None = None
     tariff: Tariff | None = None

@@ -23,15 +23,17 @@ _OLDEST_S, _LONGEST_S = 86_400.0, 3650.0 * 86_400.0
 """What is believed of an age by our own clock, which may be wrong, and by the cloud's, which repeats the last status
 of a gateway that is offline for as long as that takes."""
 _AHEAD_S = 60.0
+INTENTIONAL = "off_grid_intentional"
 _ISLAND = {
     "on_grid": Grid.UP,
     "off_grid": Grid.DOWN,
     "off_grid_unintentional": Grid.DOWN,
-    "off_grid_intentional": Grid.DOWN,
+    INTENTIONAL: Grid.DOWN,
 }
 """`island_status`. "unknown" and "island_status_unknown" are seen too, and mean what they say.
 
-"off_grid_intentional": the owner went off grid in the app; the house runs on the battery all the same.
+INTENTIONAL: the owner went off grid in the app; the house runs on the battery all the same, and the config says whether
+that is an outage.
 """
 _OLD_WORDS = {"Active": Grid.UP, "Inactive": Grid.DOWN}
 """`grid_status`, believed where no `island_status` is given."""
@@ -69,7 +71,8 @@ def grid_reading(live: Live) -> GridReading | None:
         grid, raw = _OLD_WORDS.get(old, Grid.UNKNOWN), old
     else:
         return None
-    return GridReading(at=live.at, source=SOURCE, grid=grid, raw=raw[:100])
+    intentional = island == INTENTIONAL
+    return GridReading(at=live.at, source=SOURCE, grid=grid, raw=raw[:100], intentional=intentional)
 
 
 def site_reading(live: Live, info: Mapping[str, Any]) -> SiteReading | None:

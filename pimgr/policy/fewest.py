@@ -1,0 +1,33 @@
+"""The fewest loads that save enough, and of those the least important."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import fsum
+
+
+def fewest(watts: Sequence[float], need: float) -> tuple[int, ...]:
+    """Which loads to do without, by their places; `watts` is what each saves, the least important first.
+
+    Of all sets that save `need` W or more, one of the fewest loads; of those, the one whose most important load is the
+    least important, then whose second most important is, and so on. Where even all together don't save as much, all of
+    them. In order, least important first; none where nothing is needed.
+    """
+    if need <= 0.0:
+        return ()
+    if fsum(watts) < need:
+        return tuple(range(len(watts)))
+    count = next(n for n in range(1, len(watts) + 1) if _most(watts, n, ()) >= need)
+    chosen: list[int] = []
+    places = len(watts)
+    while count > 0:
+        fixed = [watts[place] for place in chosen]
+        places = next((n for n in range(count, places) if _most(watts[:n], count, fixed) >= need), places)
+        chosen.append(places - 1)
+        places, count = places - 1, count - 1
+    return tuple(reversed(chosen))
+
+
+def _most(watts: Sequence[float], count: int, fixed: Sequence[float]) -> float:
+    """What `fixed` and the `count` largest of `watts` save together."""
+    return fsum([*fixed, *sorted(watts, reverse=True)[:count]])

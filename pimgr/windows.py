@@ -14,6 +14,9 @@ from pimgr.policy.rates import Hours, Season, Tariff
 REACHES_DAYS = (8, 40, 400)
 """How far to look for the edge of a window: over a long weekend, over a holiday month, over a season without peaks."""
 
+WEEK_S = 6 * 86400.0
+SOON, LATER = "%a %H:%M", "%a %d %b %H:%M"
+
 
 @dataclass(frozen=True)
 class Dated:
@@ -94,7 +97,7 @@ def _within(dated: Dated, first: date, last: date) -> list[Window]:
                 _lay(board, ranks[hours.period], day, (hours, dated))
     board.add(len(tariff.periods), _Edge(0.0, 0.0), _Edge(end, end))
     return [
-        w if w.start >= start else replace(w, id=f"always {w.period}", season="", start=0.0, begins=0.0)
+        w if w.start >= start else replace(w, id=f"always {w.period}", season="", start=0.0, begins=0.0, until="")
         for w in _tile(dated, board, names)
         if w.end > start and w.start < end
     ]
@@ -156,4 +159,5 @@ def _window(dated: Dated, name: str, start: _Edge, end: _Edge) -> Window:
         end=end.at,
         begins=start.nominal,
         ends=end.nominal,
+        until=f"{local(end.at, dated.zone):{SOON if end.at - start.at < WEEK_S else LATER}}",
     )

@@ -36,7 +36,7 @@ class Window(Frozen, kw_only=True):
     """A stretch of one tariff period. Windows follow each other without gap or overlap.
 
     `start` to before `end`: when it is in force here, entered early and left late as the config says; `begins` to
-    `ends`: the tariff's own times. `id` is unique: it names the episode.
+    `ends`: the tariff's own times. `id` is unique: it names the episode. `until`: `end` as the house's clock shows it.
     """
 
     id: str
@@ -47,6 +47,7 @@ class Window(Frozen, kw_only=True):
     end: float
     begins: float
     ends: float
+    until: str = ""
 
 
 class Calendar(Frozen, kw_only=True):

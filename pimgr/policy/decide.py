@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pimgr.api import Now, replace
-from pimgr.policy import budget, charge, claims, draw, giveback, keeps, outage, phases, site, telling, tiers
+from pimgr.policy import budget, charge, claims, draw, giveback, keeps, outage, phases, tariff, telling, tiers
 from pimgr.policy.model import Decision, Inputs, Memory, Phase, Policy, State, Value
 from pimgr.policy.turn import Turn
 
@@ -18,6 +18,7 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     state = charge.note(state, percent, estimated, now)
     state = budget.choose(turn, tiers.latch(turn, state, percent))
     wants = outage.wants(state, policy)
+    state = tariff.follow(turn, tariff.ended(before, state, now))
     turn.episodes |= _episodes(state, inputs, now)
     telling.moves(turn, moves, state, percent)
     telling.tiers(turn, before, state, percent)
@@ -28,7 +29,7 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     targets: dict[str, Value] = {k.part: k.value for k in keeps.in_force(policy)}
     giveback.give_back(ledger, {(w.part, w.aspect) for w in wants}, targets)
     state = keeps.keep(turn, draw.weigh(turn, ledger.close()), set(ledger.claims))
-    state = site.keep(turn, state, site.standing(policy))
+    state = tariff.keep(turn, state)
     state = replace(state, action_ids=turn.action_ids)
 
     telling.all_given_back(turn, before, state)
@@ -52,7 +53,7 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
 def _episodes(state: State, inputs: Inputs, now: Now) -> set[str]:
     """What goes on now."""
     going_on = {state.episode} if state.phase is not Phase.NORMAL else set()
-    window = inputs.calendar.window(now.wall) if inputs.calendar and now.wall_trusted else None
+    window = tariff.window(inputs, state, now)
     return going_on | ({window.id} if window else set())
 
 

@@ -23,6 +23,7 @@ from pimgr.policy.aspects import Aspect, HostPower, Level, SetPoints, Switch, Va
 from pimgr.policy.calendar import Calendar
 from pimgr.policy.comfort import ClimateState
 from pimgr.policy.people import Ack, Arm, Disarm, Disarmed, Lease, LetGo
+from pimgr.policy.rates import Schedule
 from pimgr.policy.settings import SiteState, Span
 from pimgr.policy.terms import (
     BatteryPolicy,
@@ -210,6 +211,7 @@ class State(Frozen, kw_only=True):
     leases: tuple[Lease, ...] = ()
     disarmed: Disarmed | None = None
     climate: ClimateState = ClimateState()
+    schedule: Schedule = Schedule()
     budget: Budget = Budget()
     outage_ended: Instant | None = None
     gave_back_at: Instant | None = None

@@ -57,6 +57,14 @@ class Holidays(Frozen, kw_only=True):
     dates: tuple[str, ...] = ()
 
 
+class Schedule(Frozen, kw_only=True):
+    """The window that was entered last, so that each is told once; "" for none."""
+
+    window: str = ""
+    period: str = ""
+    peak: bool = False
+
+
 class Floor(Frozen, kw_only=True):
     """What a peak leaves in the battery for an outage, and what raises it.
 

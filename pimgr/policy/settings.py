@@ -13,11 +13,19 @@ BACKUP = Mode(SiteMode.BACKUP)
 
 
 class SettingWant(Frozen, kw_only=True):
-    """A rule wants a setting of the site now. `why`: such as "the config wants it"."""
+    """A rule wants a setting of the site now. `why`: such as "the config wants it".
+
+    `episode`: the tariff window it belongs to, or "": what a person changes is theirs until that is another one.
+    `frozen`: what is pursued stays so, and nothing new is asked for. `raises`: also while the vendor's storm watch is
+    active, if it raises the reserve.
+    """
 
     value: Setting
     rule: str
     why: str
+    episode: str = ""
+    frozen: bool = False
+    raises: bool = False
 
 
 class SitePolicy(Frozen, kw_only=True):
@@ -28,7 +36,7 @@ class SitePolicy(Frozen, kw_only=True):
 
 
 class Stage(StrEnum):
-    """`seen` was read back; `person`: somebody changed it since, and it is theirs until the wanted value changes."""
+    """`seen` was read back; `person`: somebody changed it, and it is theirs until the window or value is another."""
 
     WAITING = "waiting"
     ASKED = "asked"
@@ -56,6 +64,7 @@ class Pursuit(Frozen, kw_only=True):
     escalated: bool = False
     alarmed: bool = False
     seen_at: Instant | None = None
+    episode: str = ""
 
     @property
     def wish(self) -> Setting:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pimgr.api import SiteReading, replace
-from pimgr.policy import effect, site_telling, telling
-from pimgr.policy.aspects import Aspect, Mode
+from pimgr.policy import effect, floor, site_telling, telling
+from pimgr.policy.aspects import Aspect, Mode, Reserve
 from pimgr.policy.model import Phase, Policy, State
 from pimgr.policy.settings import BACKUP, FULL, Pursuit, SettingWant, SiteState, Stage
 from pimgr.policy.turn import Turn, from_the_future, measured_after
@@ -32,14 +32,19 @@ For longer than the longest time between two ticks, so that there is one in it."
 STALE_S = 330.0
 """After a request a cloud may tell the old value for so long. Source: live status is renewed every 5 minutes."""
 
+STORM = "a storm is coming, and the vendor's storm watch has the battery"
+
 
 def standing(policy: Policy) -> tuple[SettingWant, ...]:
     """What the config wants of the site at all times."""
     return tuple(SettingWant(value=value, rule="keep", why="the config wants it") for value in policy.site.keep)
 
 
-def keep(turn: Turn, state: State, wants: Iterable[SettingWant]) -> State:
-    """Pursue what the rules want of the site now, outside outages. A rule says what it wants; this does the rest."""
+def keep(turn: Turn, state: State, wants: Iterable[SettingWant], said: str = "") -> State:
+    """Pursue what the rules want of the site now, outside outages. A rule says what it wants; this does the rest.
+
+    `said`: what else there is to say of the site.
+    """
     wanted = {aspect_of(want.value): want for want in wants} if turn.policy.site.controls else {}
     site = _owing(state.site, wanted)
     if site.mode_before is not None and Aspect.MODE not in wanted:
@@ -50,18 +55,28 @@ def keep(turn: Turn, state: State, wants: Iterable[SettingWant]) -> State:
         known.pop(Aspect.MODE, None)  # it was pushed aside, and begins anew
     pursuits = {aspect: _taken_up(turn, known.get(aspect), wanted[aspect]) for aspect in ORDER if aspect in wanted}
     state = replace(state, site=replace(site, pursuits=tuple(pursuits.values())))
-    hindrance = _hindrance(turn, state)
-    state = effect.watch(turn, state, blind=bool(hindrance))
-    if not hindrance:
-        for aspect in pursuits:
-            others = [p for p in state.site.pursuits if aspect_of(p.wanted) is not aspect]
-            if aspect is Aspect.MODE and _stands_in(others):
-                continue
-            mine = next(p for p in state.site.pursuits if aspect_of(p.wanted) is aspect)
-            busy = any(p.stage is Stage.ASKED and not p.alarmed for p in others)
-            state = _with(turn, state, _Pursuing(turn, state, wanted[aspect], busy).step(mine))
-    site_telling.reason(turn, state, tuple(wanted.values()), hindrance)
+    hindrance, storm = _hindrance(turn, state), STORM if floor.storm(turn) else ""
+    state = effect.watch(turn, state, blind=bool(hindrance or storm))
+    for aspect in pursuits if not hindrance else ():
+        others = [p for p in state.site.pursuits if aspect_of(p.wanted) is not aspect]
+        if wanted[aspect].frozen or (aspect is Aspect.MODE and _stands_in(others)):
+            continue
+        if storm and not _raises(turn, wanted[aspect]):
+            continue
+        mine = next(p for p in state.site.pursuits if aspect_of(p.wanted) is aspect)
+        busy = any(p.stage is Stage.ASKED and not p.alarmed for p in others)
+        state = _with(turn, state, _Pursuing(turn, state, wanted[aspect], busy).step(mine))
+    site_telling.reason(turn, state, tuple(wanted.values()), "; ".join(filter(None, (said, hindrance or storm))))
     return state
+
+
+def _raises(turn: Turn, want: SettingWant) -> bool:
+    """Whether this is to be had in a storm too: a reserve that is lower than wanted, or as wanted."""
+    reading = newest(turn, Aspect.RESERVE) if want.raises else None
+    told = setting_of(reading, Aspect.RESERVE) if reading else None
+    if not isinstance(told, Reserve) or not isinstance(want.value, Reserve):
+        return False
+    return told.percent <= want.value.percent or is_set(told, want.value)
 
 
 def _owing(site: SiteState, wanted: dict[Aspect, SettingWant]) -> SiteState:
@@ -83,8 +98,10 @@ def _stands_in(pursuits: Iterable[Pursuit]) -> bool:
 
 def _taken_up(turn: Turn, known: Pursuit | None, want: SettingWant) -> Pursuit:
     """The pursuit of this want so far, with the answer to its request if that came."""
-    if known is None or known.wanted != want.value:
-        return Pursuit(wanted=want.value)
+    if known is None or _begins_anew(known, want):
+        return Pursuit(wanted=want.value, episode=want.episode)
+    if known.wanted != want.value or known.episode != want.episode:
+        known = replace(known, wanted=want.value, episode=want.episode)
     outcome = turn.outcome(known.action)
     if outcome is None:
         return known
@@ -92,6 +109,13 @@ def _taken_up(turn: Turn, known: Pursuit | None, want: SettingWant) -> Pursuit:
     if problem and problem != known.problem:
         turn.tell(problem, site_telling.SITE, "problem")
     return replace(known, accepted=not outcome.error, problem=problem)
+
+
+def _begins_anew(known: Pursuit, want: SettingWant) -> bool:
+    """Another value is wanted; but what a person changed is theirs until the window is another one."""
+    if known.stage is Stage.PERSON and (known.episode or want.episode):
+        return known.episode != want.episode
+    return known.wanted != want.value
 
 
 def _with(turn: Turn, state: State, pursuit: Pursuit) -> State:
@@ -112,8 +136,7 @@ def _hindrance(turn: Turn, state: State) -> str:
         return "nothing is changed during an outage"
     if not telling.grid_is_seen(state, turn.policy, turn.now):
         return "nothing is changed while nobody knows whether the grid is there"
-    storm = next((r for r in turn.inputs.settings if r.storm is not None), None)
-    return "a storm is coming, and the vendor's storm watch has the battery" if storm and storm.storm else ""
+    return ""
 
 
 def newest(turn: Turn, aspect: Aspect) -> SiteReading | None:

@@ -63,7 +63,8 @@ def over(turn: Turn, p: Pursuit) -> None:
 def person(turn: Turn, p: Pursuit, reading: SiteReading) -> None:
     told = setting_of(reading, aspect_of(p.wish))
     now = word(told) if told is not None else "otherwise"
-    turn.tell(f"{now}: somebody changed it in the app; left so until another value is wanted", SITE, "person")
+    until = "the next window of the tariff" if p.episode else "another value is wanted"
+    turn.tell(f"{now}: somebody changed it in the app; left so until {until}", SITE, "person")
 
 
 def _status(stage: Stage) -> str:
@@ -79,10 +80,12 @@ def _status(stage: Stage) -> str:
 
 
 def reason(turn: Turn, state: State, wants: tuple[SettingWant, ...], hindrance: str) -> None:
-    """One line for the site: what is wanted, and how far that is."""
+    """One line for the site: what is wanted, and how far that is. `hindrance`: what else there is to say."""
     pursuits = {aspect_of(p.wanted): p for p in state.site.pursuits}
     mine = [(want, pursuits[aspect_of(want.value)]) for want in wants if aspect_of(want.value) in pursuits]
     if not mine:
+        if hindrance and turn.policy.tariff is not None:
+            turn.reasons.append(Reason(part=SITE, status="tariff", why=hindrance))
         return
     said = [f"{word(want.value)} ({want.why}): {_how(turn, p)}" for want, p in mine]
     waits = [p for _, p in mine if p.stage in (Stage.WAITING, Stage.ASKED)]

@@ -7,7 +7,7 @@ giving back. Whatever it asks for is in the decision, and so in the journal, bef
 from __future__ import annotations
 
 from pimgr.api import replace
-from pimgr.policy import telling
+from pimgr.policy import holds, telling
 from pimgr.policy.model import (
     Aspect,
     Claim,
@@ -23,10 +23,8 @@ from pimgr.policy.model import (
 )
 from pimgr.policy.outage import Want
 from pimgr.policy.turn import Key, Turn
-from pimgr.policy.values import deed, enough, fits, value_of, word
-from pimgr.policy.verdict import Verdict, fresh_reading, in_flight, left_alone, may_ask_again, settled
-
-WARN_AFTER_S = 120.0
+from pimgr.policy.values import deed, enough, value_of, was_only_silent, word
+from pimgr.policy.verdict import Verdict, fresh_reading, in_flight, is_moved, left_alone, may_ask_again, settled
 
 
 class Ledger:
@@ -36,13 +34,10 @@ class Ledger:
         self.turn, self.state = turn, state
         self.claims: dict[Key, Claim] = {(c.part, c.aspect): c for c in state.claims}
         self.questions = state.questions
-        self.hands_off = [h for h in state.hands_off if self._goes_on(h.episode)]
-        self.skips = [s for s in state.skips if self._goes_on(s.episode)]
+        self.hands_off = [h for h in state.hands_off if turn.goes_on(h.episode)]
+        self.skips = [s for s in state.skips if turn.goes_on(s.episode)]
         self.claim_ids = state.claim_ids
         self.gave_back_at = state.gave_back_at
-
-    def _goes_on(self, episode: str) -> bool:
-        return episode in self.turn.episodes
 
     def close(self) -> State:
         return replace(
@@ -110,20 +105,18 @@ class Ledger:
         """A claim passes between rules and episodes without being given back in between."""
         return replace(claim, rule=want.rule, episode=want.episode, order=want.order, owed_since=None, nagged_at=None)
 
-    def _is_moved(self, claim: Claim, want: Want) -> bool:
-        """Whether a rule wants another value of what is claimed. A level that went lower by itself is as wanted."""
-        if claim.aspect is Aspect.HOST_POWER:
-            return not fits(claim.wanted, want.value)
-        lower = claim.aspect is Aspect.LEVEL and enough(claim.wanted, want.value)
-        return claim.wanted != want.value and not lower
-
     def _move(self, key: Key, claim: Claim, want: Want) -> None:
         """The rule wants another value: `before` stays. A person who changed it since keeps the last word."""
-        if claim.status is ClaimStatus.TAKEN and left_alone(self.turn, claim) is Verdict.PERSON:
+        verdict = left_alone(self.turn, claim) if claim.status is ClaimStatus.TAKEN else Verdict.SEEN
+        if verdict is Verdict.PERSON:
             self.release(key, claim)
             return
-        self.turn.tell(f"{want.part}: to be {word(want.value)}, because {want.why}", want.part, "taking")
-        claim = replace(self._turn_to(claim, ClaimStatus.TAKING), wanted=want.value, reasserted_at=None)
+        if verdict is Verdict.RAN_OUT and holds.is_over(self.turn, claim):
+            self._ran_out(key, claim)
+            return
+        self.turn.tell(f"{want.part}: to be {self.turn.said(want.value)}, because {want.why}", want.part, "taking")
+        ours = (*claim.ours, claim.wanted) if claim.aspect is Aspect.HOLD else ()
+        claim = replace(self._turn_to(claim, ClaimStatus.TAKING), wanted=want.value, reasserted_at=None, ours=ours)
         self._pursue_taking(key, claim, want)
 
     def _begin(self, want: Want) -> None:
@@ -137,7 +130,7 @@ class Ledger:
             if skip is None:
                 self._skip(want, reading.at.mono_s)
             return
-        if skip is not None and _was_only_silent(found, skip):
+        if skip is not None and was_only_silent(found, skip):
             self.skips.remove(skip)  # silent is not off: a host in its old boot was never off
         elif skip is not None and not self._enforced(want.part, want.aspect):
             self._hand_over(want.part, want.aspect, want.episode, f"{want.part}: {deed(found)}")
@@ -156,7 +149,7 @@ class Ledger:
             status=ClaimStatus.TAKING,
             since=self.turn.now.instant,
         )
-        self.turn.tell(f"{want.part}: to be {word(want.value)}, because {want.why}", want.part, "taking")
+        self.turn.tell(f"{want.part}: to be {self.turn.said(want.value)}, because {want.why}", want.part, "taking")
         self.ask((want.part, want.aspect), claim, want.value, want.why)
 
     def _skipped(self, want: Want) -> Skip | None:
@@ -175,7 +168,7 @@ class Ledger:
 
     def _hold(self, key: Key, claim: Claim, want: Want) -> None:
         self.claims[key] = claim
-        if not want.frozen and self._is_moved(claim, want):
+        if not want.frozen and is_moved(claim, want.value):
             self._move(key, claim, want)
             return
         match claim.status:
@@ -203,24 +196,17 @@ class Ledger:
     def _pursue_taking(self, key: Key, claim: Claim, want: Want) -> None:
         match in_flight(self.turn, claim, claim.wanted):
             case Verdict.SEEN:
-                self.turn.tell(f"{claim.part}: {word(claim.wanted)}", claim.part, "taken")
+                self.turn.tell(f"{claim.part}: {self.turn.said(claim.wanted)}", claim.part, "taken")
                 self.claims[key] = self._turn_to(settled(self.turn, claim), ClaimStatus.TAKEN)
             case Verdict.PERSON:
                 self.release(key, claim)
             case Verdict.OURS:
                 self._begin_anew(key, claim, want)
             case Verdict.NOT_YET if not want.frozen and may_ask_again(self.turn, claim, claim.wanted):
-                self.ask(key, self._warned(claim), claim.wanted, want.why)
+                self.ask(key, telling.warned(self.turn, claim), claim.wanted, want.why)
             case _:
-                self.claims[key] = self._warned(claim)
+                self.claims[key] = telling.warned(self.turn, claim)
                 self.turn.look.add(claim.part)
-
-    def _warned(self, claim: Claim) -> Claim:
-        """Tell somebody, once, of a part that could not be taken for two minutes."""
-        if not claim.warned and claim.progress.problem and self.turn.waited(claim.since, WARN_AFTER_S):
-            telling.stuck(self.turn, claim)
-            return replace(claim, warned=True)
-        return claim
 
     def _begin_anew(self, key: Key, claim: Claim, want: Want) -> None:
         """A host that we woke is up, and was thereby given back; the outage that came meanwhile takes it from there."""
@@ -237,10 +223,20 @@ class Ledger:
             return
         if verdict is Verdict.OURS:
             self._begin_anew(key, claim, want)
+        elif verdict is Verdict.RAN_OUT:
+            self._ran_out(key, claim)
         elif self._is_excused(claim, verdict):
             self._reassert(key, claim, verdict, want)
         else:
             self.release(key, claim)
+
+    def _ran_out(self, key: Key, claim: Claim) -> None:
+        """A hold ended by itself. On the owner's schedule again, it was given back; else it is taken from there."""
+        if holds.is_over(self.turn, claim):
+            del self.claims[key]
+            self.turn.tell(f"{claim.part}: its hold ran out, on its own schedule again", claim.part, "returned")
+        else:
+            self.claims[key] = self._turn_to(claim, ClaimStatus.TAKING)
 
     def _is_excused(self, claim: Claim, verdict: Verdict) -> bool:
         """Whether we ask again: once after a gap, always where a host is in its old boot or the config enforces."""
@@ -290,11 +286,11 @@ class Ledger:
         """A person changed it: the claim ends, and the part is left alone until the episode ends."""
         del self.claims[key]
         self._hand_over(claim.part, claim.aspect, claim.episode, f"{claim.part}: {deed(claim.before)}")
+        if claim.aspect is Aspect.HOLD:  # no other rule takes it from the person either, in what goes on now
+            others = sorted(self.turn.episodes - {claim.episode})
+            why = self.hands_off[-1].why
+            self.hands_off += [HandsOff(claim.part, claim.aspect, e, self.turn.now.instant, why) for e in others]
 
     def _hand_over(self, part: str, aspect: Aspect, episode: str, why: str) -> None:
-        self.turn.tell(f"{why}; left alone until this outage is over", part, "person")
+        self.turn.tell(f"{why}; {telling.left_until(aspect)}", part, "person")
         self.hands_off.append(HandsOff(part, aspect, episode, self.turn.now.instant, why))
-
-
-def _was_only_silent(found: Value, skip: Skip) -> bool:
-    return isinstance(found, HostPower) and found.boot_id is not None and found.boot_id == skip.boot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pimgr.api import Frozen
+from pimgr.api import Frozen, Instant
 from pimgr.units import Celsius, Percent
 
 
@@ -22,6 +22,7 @@ class Precool(Frozen, kw_only=True):
     """On peak days, from `at_s` after local midnight until the peak begins, cool to `cool`.
 
     `high`: where the forecast's high is at or above it; `below`: or where the charge is below it (None: not so).
+    `seasons`: of peaks, or () for all.
     """
 
     cool: Celsius
@@ -32,7 +33,7 @@ class Precool(Frozen, kw_only=True):
 
 
 class Climate(Frozen, kw_only=True):
-    """`thermostats`: parts that may be eased; `ladder`: highest charge first; `seasons`: () for all.
+    """`thermostats`: parts that may be eased; `ladder`: highest charge first; `seasons`: of peaks, or () for all.
 
     `in_peak`, `in_outage`: when the ladder counts. `warmest`, `coolest`: no set point is moved beyond.
     `min_off_s`: between two changes that could stop and start a compressor. `fahrenheit`: how people are told.
@@ -53,6 +54,10 @@ class Climate(Frozen, kw_only=True):
 
 
 class ClimateState(Frozen, kw_only=True):
-    """`rungs`: by episode, the highest rung reached: within one peak the ladder only rises."""
+    """`rungs`: by episode, the rung reached, from 1: within one peak the ladder only rises. A precooling is a rung too.
+
+    `moved`: by part, when its set points were last asked for.
+    """
 
     rungs: Mapping[str, int] = {}
+    moved: Mapping[str, Instant] = {}

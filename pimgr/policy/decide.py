@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from pimgr.api import Now, replace
-from pimgr.policy import budget, charge, claims, draw, giveback, keeps, outage, phases, tariff, telling, tiers
-from pimgr.policy.model import Decision, Inputs, Memory, Phase, Policy, State, Value
+from pimgr.policy import (
+    budget,
+    charge,
+    claims,
+    climate,
+    draw,
+    giveback,
+    keeps,
+    outage,
+    phases,
+    rungs,
+    tariff,
+    telling,
+    tiers,
+)
+from pimgr.policy.model import Aspect, Decision, Inputs, Memory, Phase, Policy, State, Value
 from pimgr.policy.turn import Turn
 
 
@@ -17,9 +31,10 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     percent, estimated = charge.present(state, policy.battery, now)
     state = charge.note(state, percent, estimated, now)
     state = budget.choose(turn, tiers.latch(turn, state, percent))
-    wants = outage.wants(state, policy)
     state = tariff.follow(turn, tariff.ended(before, state, now))
-    turn.episodes |= _episodes(state, inputs, now)
+    turn.episodes |= _episodes(state, inputs, now) | rungs.episodes(turn)
+    state = rungs.advance(turn, state, percent)
+    wants = (*outage.wants(state, policy), *climate.wants(turn, state))
     telling.moves(turn, moves, state, percent)
     telling.tiers(turn, before, state, percent)
 
@@ -30,7 +45,7 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     giveback.give_back(ledger, {(w.part, w.aspect) for w in wants}, targets)
     state = keeps.keep(turn, draw.weigh(turn, ledger.close()), set(ledger.claims))
     state = tariff.keep(turn, state)
-    state = replace(state, action_ids=turn.action_ids)
+    state = rungs.note(turn, replace(state, action_ids=turn.action_ids))
 
     telling.all_given_back(turn, before, state)
     telling.reasons(turn, state, wants)
@@ -42,7 +57,7 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
         events=inputs.notes + tuple(turn.events),
         notices=tuple(turn.notices),
         reasons=tuple(turn.reasons),
-        look=tuple(sorted(turn.look)),
+        look=tuple(sorted(part for part in turn.look if not _waits_for_its_poll(part, policy))),
         quick=state.phase is not Phase.NORMAL or any(r.passing for r in inputs.grid),
         wake_at=min(turn.wake, default=None),
         charge=percent,
@@ -55,6 +70,12 @@ def _episodes(state: State, inputs: Inputs, now: Now) -> set[str]:
     going_on = {state.episode} if state.phase is not Phase.NORMAL else set()
     window = tariff.window(inputs, state, now)
     return going_on | ({window.id} if window else set())
+
+
+def _waits_for_its_poll(part: str, policy: Policy) -> bool:
+    """Whether nothing is won by reading a part sooner: a thermostat's account is locked after too many calls."""
+    of = policy.parts.get(part)
+    return of is not None and of.aspect is Aspect.HOLD
 
 
 def worth_keeping(before: State, decision: Decision) -> bool:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from pimgr.api import HostReading, Severity, replace
+from pimgr.policy import holds
 from pimgr.policy.claims import Ledger
 from pimgr.policy.keeps import default_target
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, Progress, Value
 from pimgr.policy.patience import over_for_it, waiting
 from pimgr.policy.turn import Key, Turn, measured_after
-from pimgr.policy.values import bidding, fits, value_of, word
+from pimgr.policy.values import bidding, fits, value_of
 from pimgr.policy.verdict import Verdict, fresh_reading, going_down, in_flight, left_alone, may_ask_again
 
 
@@ -36,7 +37,7 @@ def give_back(ledger: Ledger, wanted: set[Key], keeps: dict[str, Value]) -> None
     frozen = ledger.state.phase is Phase.SUSPECT
     for key in owed:
         if ledger.claims[key].status is ClaimStatus.RETURNING:
-            _pursue(ledger, key, default_target(ledger.claims[key], keeps), frozen)
+            _pursue(ledger, key, default_target(ledger.claims[key], keeps, ledger.turn.wall()), frozen)
     if not frozen:
         _start(ledger, owed, keeps)
     for key in owed:
@@ -48,9 +49,11 @@ def _pursue(ledger: Ledger, key: Key, goal: Value, frozen: bool) -> None:
     turn, claim = ledger.turn, ledger.claims[key]
     match in_flight(turn, claim, goal):
         case Verdict.SEEN if not _in_mid_shutdown(turn, claim):
-            _close(ledger, key, f"{claim.part}: {word(goal)} again")
+            _close(ledger, key, f"{claim.part}: {turn.said(goal)} again")
+        case Verdict.PERSON if claim.aspect is Aspect.HOLD:
+            ledger.release(key, claim)
         case Verdict.NOT_YET if not frozen and may_ask_again(turn, claim, goal):
-            ledger.ask(key, claim, goal, over_for_it(ledger.state))
+            ledger.ask(key, claim, goal, _why(ledger, claim))
         case _:
             turn.look.add(claim.part)
 
@@ -64,10 +67,10 @@ def _start(ledger: Ledger, owed: list[Key], keeps: dict[str, Value]) -> None:
         if _set_by_hand(turn, claim):
             ledger.release(key, claim)
             continue
-        goal = default_target(claim, keeps)
+        goal = default_target(claim, keeps, turn.wall())
         step = _step(ledger, claim, goal)
         if step is Step.DONE:
-            _close(ledger, key, f"{claim.part}: {word(goal)} already")
+            _close(ledger, key, f"{claim.part}: {turn.said(goal)} already")
         elif step is Step.START:
             last = ledger.gave_back_at
             if stagger and last is not None and not turn.waited(last, stagger):
@@ -76,13 +79,19 @@ def _start(ledger: Ledger, owed: list[Key], keeps: dict[str, Value]) -> None:
             returning = replace(
                 claim, status=ClaimStatus.RETURNING, since=turn.now.instant, progress=Progress(), reasserted_at=None
             )
-            turn.tell(f"{claim.part}: to be {word(goal)} again", claim.part, "returning")
-            ledger.ask(key, returning, goal, over_for_it(ledger.state))
+            turn.tell(f"{claim.part}: to be {turn.said(goal)} again", claim.part, "returning")
+            ledger.ask(key, returning, goal, _why(ledger, claim))
+
+
+def _why(ledger: Ledger, claim: Claim) -> str:
+    return holds.END if claim.aspect is Aspect.HOLD else over_for_it(ledger.state)
 
 
 def _set_by_hand(turn: Turn, claim: Claim) -> bool:
-    """Whether a person set a level since we took it. A switch that a person changed is as it was found anyway."""
-    graded = claim.aspect is Aspect.LEVEL and claim.status is ClaimStatus.TAKEN
+    """Whether a person set a level or set points since we took it. A switch changed by hand is as it was found."""
+    if claim.aspect is Aspect.HOLD and claim.status is ClaimStatus.TAKING:
+        return in_flight(turn, claim, claim.wanted) is Verdict.PERSON
+    graded = claim.aspect in (Aspect.LEVEL, Aspect.HOLD) and claim.status is ClaimStatus.TAKEN
     return graded and left_alone(turn, claim) is Verdict.PERSON
 
 
@@ -93,7 +102,7 @@ def _step(ledger: Ledger, claim: Claim, goal: Value) -> Step:
         turn.look.add(claim.part)
         return Step.WAIT
     if not fits(value_of(reading), goal):
-        return Step.START
+        return Step.WAIT if claim.aspect is Aspect.HOLD and holds.rests(turn, claim.part) else Step.START
     if going_down(turn, claim, reading):
         of = turn.of(claim.part)
         if isinstance(reading, HostReading) and of is not None and of.calls_off:
@@ -118,12 +127,13 @@ def _nag(ledger: Ledger, key: Key) -> None:
     """Tell a person about a part that has been owed for long: after ten minutes, then daily."""
     turn, timing, claim = ledger.turn, ledger.turn.policy.timing, ledger.claims[key]
     last = claim.nagged_at
-    since, every = (last, timing.nag_every_s) if last else (claim.owed_since, timing.nag_after_s)
+    after_s = max(timing.nag_after_s, holds.NAG_AFTER_S if claim.aspect is Aspect.HOLD else 0.0)
+    since, every = (last, timing.nag_every_s) if last else (claim.owed_since, after_s)
     by_wall = since is not None and turn.now.wall_trusted and turn.now.since(since) >= every
     if since is None or not (by_wall or turn.surely_waited(since, every)):
         return
     ledger.claims[key] = replace(claim, nagged_at=turn.now.instant, nags=claim.nags + 1)
-    found = word(claim.before)
+    found = turn.said(claim.before)
     problem = claim.progress.problem or turn.view(claim.part).fault or "it does not answer"
     cure = f"{bidding(claim.before).capitalize()} by hand"
     turn.mail(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pimgr.api import replace
+from pimgr.policy.holds import owed
 from pimgr.policy.model import Claim, Kept, Level, Phase, Policy, Progress, StandingTarget, State, Switch, Value
 from pimgr.policy.turn import Key, Turn, measured_after
 from pimgr.policy.values import aspect_of, fits, value_of, word
@@ -73,7 +74,10 @@ def _patience(record: Kept) -> float:
     return max(IN_FLIGHT_S, wait) if record.progress.accepted is None else wait
 
 
-def default_target(claim: Claim, keeps: Mapping[str, Value]) -> Value:
-    """Where a part goes when nothing takes it: the standing target in force now, else as it was found."""
+def default_target(claim: Claim, keeps: Mapping[str, Value], wall: float | None) -> Value:
+    """Where a part goes when nothing takes it: the standing target in force now, else as it was found.
+
+    `wall`: UTC in s, or None.
+    """
     keep = keeps.get(claim.part)
-    return keep if keep is not None and aspect_of(keep) is claim.aspect else claim.before
+    return keep if keep is not None and aspect_of(keep) is claim.aspect else owed(claim.before, wall)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pimgr.api import Grid, Now, Severity
-from pimgr.policy import conditions, keeps, outage
+from pimgr.api import Grid, Now, Severity, replace
+from pimgr.policy import conditions, holds, keeps, outage
 from pimgr.policy.keeps import default_target
 from pimgr.policy.model import (
     Aspect,
@@ -26,6 +26,7 @@ from pimgr.units import Percent
 
 GRID_LOST_S = 60.0
 """After this long without a word, or the longest silence that its source may keep, nobody knows the grid."""
+WARN_AFTER_S = 120.0
 
 
 def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | None) -> None:
@@ -48,14 +49,15 @@ def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | No
             ],
         )
     if any(m.new is Phase.NORMAL and m.old is not Phase.SUSPECT for m in made):
-        owed = turn.names(c.part for c in sorted(state.claims, key=lambda c: -c.order))
+        taken = shed(state.claims)
+        owed = turn.names(c.part for c in sorted(taken, key=lambda c: -c.order))
         turn.mail(
             f"{state.episode}-over",
             Severity.INFO,
             "The grid is back",
             [
                 "The grid is back and steady.",
-                f"Giving back, one after the other: {owed}." if state.claims else "Nothing is owed.",
+                f"Giving back, one after the other: {owed}." if taken else "Nothing is owed.",
             ],
         )
 
@@ -99,6 +101,34 @@ def tiers(turn: Turn, old: State, new: State, charge: Percent | None) -> None:
             turn.tell(f"tier {tier.name} is given back at {said}", what="tier")
 
 
+def warned(turn: Turn, claim: Claim) -> Claim:
+    """Tell somebody, once, of a part that can't be taken for two minutes, or half an hour where it has a cloud."""
+    slow = claim.aspect is Aspect.HOLD
+    after_s = holds.WARN_AFTER_S if slow else WARN_AFTER_S
+    if not claim.warned and (slow or claim.progress.problem) and turn.waited(claim.since, after_s):
+        (stuck_hold if slow else stuck)(turn, claim)
+        return replace(claim, warned=True)
+    return claim
+
+
+def stuck_hold(turn: Turn, claim: Claim) -> None:
+    """Mail that a thermostat can't be moved."""
+    name, problem = turn.names([claim.part]), claim.progress.problem or turn.view(claim.part).fault
+    problem = problem or "it says yes, and stays as it is"
+    lines = [f"{name} should be {turn.said(claim.wanted)} by now, and is not.", f"The trouble: {problem}."]
+    turn.mail(
+        f"{claim.episode}-stuck-{claim.id}",
+        Severity.WARNING,
+        f"{name} could not be set",
+        [*lines, "pimgr goes on trying, and nothing else waits for it."],
+    )
+
+
+def left_until(aspect: Aspect) -> str:
+    """How long a part is left to the person who changed it."""
+    return f"left alone until this {'peak or outage' if aspect is Aspect.HOLD else 'outage'} is over"
+
+
 def stuck(turn: Turn, claim: Claim) -> None:
     """Mail that a part can't be taken: the battery pays for it."""
     name, wanted = turn.names([claim.part]), word(claim.wanted)
@@ -110,7 +140,7 @@ def stuck(turn: Turn, claim: Claim) -> None:
 
 
 def all_given_back(turn: Turn, old: State, new: State) -> None:
-    if new.phase is Phase.NORMAL and old.claims and not new.claims:
+    if new.phase is Phase.NORMAL and shed(old.claims) and not shed(new.claims):
         turn.mail(
             f"{new.episode}-given-back-{new.action_ids}",
             Severity.INFO,
@@ -125,10 +155,8 @@ def reasons(turn: Turn, state: State, wants: tuple[Want, ...]) -> None:
     for claim in state.claims:
         turn.reasons.append(_of_claim(claim, wanted.get((claim.part, claim.aspect)), turn, state))
     told = {c.part for c in state.claims}
-    for hand in state.hands_off:
-        turn.reasons.append(
-            Reason(part=hand.part, status="hands off", why=hand.why, returns="left alone until this outage is over")
-        )
+    for hand in {(h.part, h.aspect): h for h in state.hands_off}.values():
+        turn.reasons.append(Reason(part=hand.part, status="hands off", why=hand.why, returns=left_until(hand.aspect)))
     told |= {h.part for h in state.hands_off}
     skips = {(s.part, s.aspect) for s in state.skips}
     for key, want in wanted.items():
@@ -140,7 +168,7 @@ def reasons(turn: Turn, state: State, wants: tuple[Want, ...]) -> None:
             turn.reasons.append(Reason(part=want.part, status="skip", why=why))
         else:
             fault = turn.view(want.part).fault or "it was not read yet"
-            why = f"to be {word(want.value)}, because {want.why}; {fault}"
+            why = f"to be {turn.said(want.value)}, because {want.why}; {fault}"
             turn.reasons.append(
                 Reason(part=want.part, status="pending", why=why, returns="taken as soon as it answers")
             )
@@ -156,8 +184,9 @@ def _of_claim(claim: Claim, want: Want | None, turn: Turn, state: State) -> Reas
     trouble = f"; {claim.progress.problem}" if claim.progress.problem else ""
     if want is None:
         fault = turn.view(claim.part).fault
-        target = default_target(claim, {k.part: k.value for k in keeps.in_force(turn.policy)})
-        why = f"{over_for_it(state)}, it goes back to {word(target)}{trouble}"
+        target = default_target(claim, {k.part: k.value for k in keeps.in_force(turn.policy)}, turn.wall())
+        end = holds.END if claim.aspect is Aspect.HOLD else over_for_it(state)
+        why = f"{end}, it is to be {turn.said(target)} again{trouble}"
         turns = f"comes back {waiting(turn, state, claim) or 'in its turn'}"
         late = f"comes back as soon as it answers ({fault})" if fault else turns
         frozen = "comes back when the grid is steady" if state.phase is Phase.SUSPECT else late
@@ -189,7 +218,7 @@ def headline(decision: Decision, policy: Policy, now: Now) -> str:
         Phase.SETTLING: "grid returning",
     }[state.phase]
     battery = "charge unknown" if charge is None else f"{'about ' if decision.charge_estimated else ''}{charge:.0f} %"
-    return f"{where}, {battery}, {_shed(state)}"
+    return f"{where}, {battery}, {_shed(state)}{_moved(state)}"
 
 
 def grid_is_seen(state: State, policy: Policy, now: Now) -> bool:
@@ -200,8 +229,18 @@ def grid_is_seen(state: State, policy: Policy, now: Now) -> bool:
     return now.since(memory.grid_at) <= max(GRID_LOST_S, *policy.timing.max_gap_s.values(), 0.0)
 
 
+def shed(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    """What was taken from the house; a thermostat is only moved."""
+    return tuple(claim for claim in claims if claim.aspect is not Aspect.HOLD)
+
+
+def _moved(state: State) -> str:
+    moved = len(state.claims) - len(shed(state.claims))
+    return f", {moved} thermostat{'' if moved == 1 else 's'} moved" if moved else ""
+
+
 def _shed(state: State) -> str:
-    claims = state.claims
+    claims = shed(state.claims)
     done = sum(c.status is not ClaimStatus.TAKING for c in claims)
     if not claims:
         return "nothing shed"

@@ -21,7 +21,7 @@ from pimgr.policy.model import (
     Reason,
     State,
 )
-from pimgr.policy.values import aspect_of
+from pimgr.policy.values import aspect_of, word
 
 NOTHING = PartView()
 Key = tuple[str, Aspect]
@@ -109,6 +109,19 @@ class Turn:
 
     def mail(self, key: str, severity: Severity, subject: str, lines: Iterable[str]) -> None:
         self.notices.append(Notice(key=key, severity=severity, subject=subject, text="\n".join(lines)))
+
+    @property
+    def knows_the_schedule(self) -> bool:
+        """Whether it is known which windows of the tariff go on."""
+        return self.inputs.calendar is not None and self.now.wall_trusted
+
+    def goes_on(self, episode: str) -> bool:
+        """Whether an episode isn't known to be over: without a trusted clock nobody knows that of a tariff window."""
+        return episode in self.episodes or not (self.knows_the_schedule or episode.startswith("outage-"))
+
+    def said(self, value: Wish) -> str:
+        """A value as the owner of the house says it, in the owner's degrees."""
+        return word(value, fahrenheit=self.policy.climate is not None and self.policy.climate.fahrenheit)
 
     def wall(self) -> float | None:
         """UTC in s, for schedules; None while nobody trusts the clock."""

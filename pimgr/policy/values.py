@@ -18,7 +18,7 @@ from pimgr.policy.aspects import (
     Value,
     Wish,
 )
-from pimgr.policy.model import PartReading
+from pimgr.policy.model import PartReading, Skip
 from pimgr.units import Celsius
 
 LEVEL_STEP = 0.5
@@ -97,7 +97,12 @@ def enough(value: Value, wanted: Value) -> bool:
     return fits(value, wanted)
 
 
-def word(value: Wish) -> str:  # noqa: PLR0911 - one line a value
+def was_only_silent(found: Value, skip: Skip) -> bool:
+    """Whether a host that was skipped for being silent is up in the boot that it had: it was never off."""
+    return isinstance(found, HostPower) and found.boot_id is not None and found.boot_id == skip.boot
+
+
+def word(value: Wish, *, fahrenheit: bool = False) -> str:  # noqa: PLR0911 - one line a value
     """As a home owner says it."""
     match value:
         case Switch(on=on):
@@ -107,7 +112,7 @@ def word(value: Wish) -> str:  # noqa: PLR0911 - one line a value
         case Level(level=level):
             return f"at {level:g}"
         case SetPoints():
-            return _degrees(value)
+            return _points(value, fahrenheit)
         case Mode(mode=mode):
             return f"mode {mode}"
         case Reserve(percent=percent):
@@ -117,12 +122,23 @@ def word(value: Wish) -> str:  # noqa: PLR0911 - one line a value
     assert_never(value)
 
 
-def _degrees(value: SetPoints) -> str:
-    """Such as "cooling to 24.5 °C"; set points are shown in the owner's unit where that is known."""
+def _points(value: SetPoints, fahrenheit: bool) -> str:
+    """Such as "cooling to 24.5 °C"."""
     if value.scheduled:
         return "on its own schedule"
     sides = (("heating to", value.heat), ("cooling to", value.cool))
-    return " and ".join(f"{side} {degrees:.1f} °C" for side, degrees in sides if degrees is not None)
+    return " and ".join(f"{side} {degrees(point, fahrenheit)}" for side, point in sides if point is not None)
+
+
+def degrees(celsius: float, fahrenheit: bool) -> str:
+    """A temperature in the owner's unit, such as "76 °F" or "24.4 °C"."""
+    value = celsius * 1.8 + 32.0 if fahrenheit else celsius
+    return f"{round(value, 1) + 0.0:g} °{'F' if fahrenheit else 'C'}"
+
+
+def difference(kelvin: float, fahrenheit: bool) -> str:
+    """A difference of temperatures in the owner's unit, such as "2 °F"."""
+    return f"{round(kelvin * 1.8 if fahrenheit else kelvin, 1):g} °{'F' if fahrenheit else 'C'}"
 
 
 def setting_of(reading: SiteReading, aspect: Aspect) -> Setting | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import assert_never
 
-from pimgr.api import HostReading, replace
-from pimgr.policy.model import Aspect, Claim, ClaimStatus, HostPower, PartReading, Value
+from pimgr.api import HostReading, ThermostatReading, replace
+from pimgr.policy import holds
+from pimgr.policy.model import Aspect, Claim, ClaimStatus, HostPower, PartReading, SetPoints, Value
 from pimgr.policy.turn import Turn, measured_after
 from pimgr.policy.values import enough, fits, value_of
 
@@ -37,6 +38,8 @@ class Verdict(StrEnum):
     PERSON = "person"
     OURS = "ours"
     """A host is up because we woke it."""
+    RAN_OUT = "ran out"
+    """A thermostat's hold ended by itself, at its time."""
 
 
 def fresh_reading(turn: Turn, claim: Claim) -> PartReading | None:
@@ -51,8 +54,19 @@ def in_flight(turn: Turn, claim: Claim, goal: Value) -> Verdict:
         return Verdict.BLIND
     if restarted(reading, claim) and claim.status is ClaimStatus.TAKING:
         return Verdict.OURS if woken_by_us(turn, claim) else Verdict.PERSON
+    if isinstance(reading, ThermostatReading):
+        return _hold_in_flight(claim, goal, reading)
     reached = enough if claim.status is ClaimStatus.TAKING else fits
     return Verdict.SEEN if reached(value_of(reading), goal) else Verdict.NOT_YET
+
+
+def _hold_in_flight(claim: Claim, goal: Value, reading: ThermostatReading) -> Verdict:
+    """Set points that were never asked for are a person's, also while a request is under way."""
+    value = value_of(reading)
+    if holds.is_taken_over(reading, claim) or holds.is_by_hand(value, claim, goal):
+        return Verdict.PERSON
+    seen = holds.reached(value, claim) if claim.status is ClaimStatus.TAKING else fits(value, goal)
+    return Verdict.SEEN if seen else Verdict.NOT_YET
 
 
 def left_alone(turn: Turn, claim: Claim) -> Verdict:
@@ -60,13 +74,32 @@ def left_alone(turn: Turn, claim: Claim) -> Verdict:
     reading = fresh_reading(turn, claim)
     if reading is None or not measured_after(reading.at, claim.since, turn.now):
         return Verdict.BLIND
+    if isinstance(reading, ThermostatReading):
+        return _hold_left_alone(turn, claim, reading)
     if fits(value_of(reading), claim.wanted):
         return Verdict.SEEN
     if isinstance(reading, HostReading):
         return _host_is_up_again(turn, claim, reading)
+    return Verdict.PERSON if _unbroken(turn, claim) else Verdict.GAP
+
+
+def _unbroken(turn: Turn, claim: Claim) -> bool:
+    """Whether the part answered all the time since the acknowledgement."""
     steady = turn.view(claim.part).steady_since
-    unbroken = steady is not None and not measured_after(steady, claim.since, turn.now) and steady.boot == turn.now.boot
-    return Verdict.PERSON if unbroken else Verdict.GAP
+    return steady is not None and not measured_after(steady, claim.since, turn.now) and steady.boot == turn.now.boot
+
+
+def _hold_left_alone(turn: Turn, claim: Claim, reading: ThermostatReading) -> Verdict:
+    """Where there was a gap, a hold may have been lost; other set points that are held are a person's even then."""
+    value = value_of(reading)
+    if holds.is_taken_over(reading, claim):
+        return Verdict.PERSON
+    if holds.is_left(value, claim):
+        return Verdict.SEEN
+    if holds.ran_out(turn, reading, claim):
+        return Verdict.RAN_OUT
+    by_hand = _unbroken(turn, claim) or holds.is_by_hand(value, claim, claim.wanted)
+    return Verdict.PERSON if by_hand else Verdict.GAP
 
 
 def _host_is_up_again(turn: Turn, claim: Claim, reading: HostReading) -> Verdict:
@@ -79,7 +112,7 @@ def _host_is_up_again(turn: Turn, claim: Claim, reading: HostReading) -> Verdict
 
 def settled(turn: Turn, claim: Claim) -> Claim:
     """As it was taken. A charger that can't go as low as it was asked may have gone lower: a person is told by that."""
-    reading = fresh_reading(turn, claim)
+    reading, claim = fresh_reading(turn, claim), replace(claim, ours=())
     if claim.aspect is not Aspect.LEVEL or reading is None or fits(value_of(reading), claim.wanted):
         return claim
     return replace(claim, wanted=value_of(reading))
@@ -97,6 +130,14 @@ def woken_by_us(turn: Turn, claim: Claim) -> bool:
     return claim.woken_at is not None and not turn.surely_waited(claim.woken_at, BOOT_S)
 
 
+def is_moved(claim: Claim, value: Value) -> bool:
+    """Whether a rule wants another value of what is claimed. A level that went lower by itself is as wanted."""
+    if claim.aspect is Aspect.HOST_POWER:
+        return not fits(claim.wanted, value)
+    lower = claim.aspect is Aspect.LEVEL and enough(claim.wanted, value)
+    return claim.wanted != value and not lower
+
+
 def going_down(turn: Turn, claim: Claim, reading: PartReading) -> bool:
     """Whether a request to take it may still have its effect, though it reads as if it had not.
 
@@ -106,9 +147,10 @@ def going_down(turn: Turn, claim: Claim, reading: PartReading) -> bool:
         return False
     if isinstance(reading, HostReading):
         return not turn.surely_waited(claim.sent_at, STUBBORN_S)
-    if not turn.surely_waited(claim.sent_at, EFFECT_S):
+    effect_s = holds.EFFECT_S if claim.aspect is Aspect.HOLD else EFFECT_S
+    if not turn.surely_waited(claim.sent_at, effect_s):
         return True
-    return reading.at.boot == claim.sent_at.boot and reading.at.since(claim.sent_at) < EFFECT_S
+    return reading.at.boot == claim.sent_at.boot and reading.at.since(claim.sent_at) < effect_s
 
 
 def may_ask_again(turn: Turn, claim: Claim, goal: Value) -> bool:
@@ -130,6 +172,8 @@ def _patience(claim: Claim, goal: Value) -> float:
             return WAKE_EVERY_S if progress.tries < 20 else 10 * WAKE_EVERY_S
         case HostPower():
             return SHUTDOWN_S if progress.accepted is not False else max(10.0, backoff)
+        case SetPoints():
+            return holds.RETRY_S[min(max(progress.tries, 1), len(holds.RETRY_S)) - 1]
         case _:
             return max(IN_FLIGHT_S, backoff) if progress.accepted is None else backoff
     assert_never(goal)

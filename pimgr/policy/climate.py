@@ -166,11 +166,10 @@ def _want(turn: Turn, part: str, claim: Claim | None, cause: Cause) -> Want | No
     if claim is None and stat is None:
         turn.reasons.append(_pending(turn, part, cause))
         return None
-    before = claim.before if claim else found(stat) if stat else None
-    assert isinstance(before, SetPoints)
-    cools, heats = _sides(turn, stat, claim)
-    value = _aim(turn, cause, before if cools else replace(before, cool=None), heats)
-    value = None if value is None or _rests_first(turn, part, claim, cause) else _in_time(turn, value, claim, cause)
+    value = claim.wanted if stat is None and claim else None
+    if stat is not None and not _rests_first(turn, part, claim, cause):
+        value = _aim(turn, cause, _baseline(turn, stat, claim))
+        value = None if value is None else _in_time(turn, value, claim, cause)
     if value is None:
         return None
     return Want(
@@ -191,19 +190,16 @@ def _pending(turn: Turn, part: str, cause: Cause) -> Reason:
     return Reason(part=part, status="pending", why=f"{cause.why}; {fault}", returns="moved as soon as it answers")
 
 
-def _sides(turn: Turn, stat: ThermostatReading | None, claim: Claim | None) -> tuple[bool, bool]:
-    """Whether the cooling and the heating set point may be moved: by its mode, else as it was moved already."""
-    climate = turn.policy.climate
+def _baseline(turn: Turn, stat: ThermostatReading, claim: Claim | None) -> SetPoints:
+    """The set points that were found before anything was moved: those that its mode uses and the config lets move."""
+    climate, before = turn.policy.climate, claim.before if claim else found(stat)
     assert climate is not None
-    if stat is not None:
-        return climate.cooling and stat.mode in COOLS, climate.heating and stat.mode in HEATS
-    moved = claim.wanted if claim else None
-    if not isinstance(moved, SetPoints):
-        return False, False
-    return moved.cool is not None, moved.heat is not None
+    assert isinstance(before, SetPoints)
+    cools, heats = climate.cooling and stat.mode in COOLS, climate.heating and stat.mode in HEATS
+    return SetPoints(heat=before.heat if heats else None, cool=before.cool if cools else None)
 
 
-def _aim(turn: Turn, cause: Cause, before: SetPoints, heats: bool) -> SetPoints | None:
+def _aim(turn: Turn, cause: Cause, before: SetPoints) -> SetPoints | None:
     """The set points wanted: baseline plus offset, within the clamp. Easing never cools, precooling never warms."""
     climate = turn.policy.climate
     assert climate is not None
@@ -213,12 +209,10 @@ def _aim(turn: Turn, cause: Cause, before: SetPoints, heats: bool) -> SetPoints 
         cool = None if before.cool is None else min(max(climate.precool.cool, climate.coolest), before.cool)
     else:
         offset = climate.ladder[cause.rung - 1].offset
-        if before.cool is not None:
-            cool = max(min(before.cool + offset, climate.warmest), before.cool)
-        if heats and before.heat is not None:
-            heat = min(max(before.heat - offset, climate.coolest), before.heat)
-    moved_cool, moved_heat = _moved(cool, before.cool), _moved(heat, before.heat)
-    if moved_cool is None and moved_heat is None:
+        cool = None if before.cool is None else max(min(before.cool + offset, climate.warmest), before.cool)
+        heat = None if before.heat is None else min(max(before.heat - offset, climate.coolest), before.heat)
+    moved_heat, moved_cool = _moved(heat, before.heat), _moved(cool, before.cool)
+    if moved_heat is None and moved_cool is None:
         return None
     return SetPoints(heat=moved_heat, cool=moved_cool, until=cause.until, permanent=cause.until is None)
 

@@ -94,10 +94,10 @@ def _hold_left_alone(turn: Turn, claim: Claim, reading: ThermostatReading) -> Ve
     value = value_of(reading)
     if holds.is_taken_over(reading, claim):
         return Verdict.PERSON
-    if holds.is_left(value, claim):
-        return Verdict.SEEN
     if holds.ran_out(turn, reading, claim):
         return Verdict.RAN_OUT
+    if holds.is_left(value, claim):
+        return Verdict.SEEN
     by_hand = _unbroken(turn, claim) or holds.is_by_hand(value, claim, claim.wanted)
     return Verdict.PERSON if by_hand else Verdict.GAP
 
@@ -158,7 +158,10 @@ def may_ask_again(turn: Turn, claim: Claim, goal: Value) -> bool:
     progress = claim.progress
     if progress.asked_at is None:
         return True
-    return turn.waited(progress.asked_at, _patience(claim, goal))
+    patience, reading = _patience(claim, goal), fresh_reading(turn, claim)
+    if isinstance(goal, SetPoints) and reading is not None and reading.at.boot == progress.asked_at.boot:
+        return reading.at.since(progress.asked_at) >= patience  # a poll later, lest a person's change goes unseen
+    return turn.waited(progress.asked_at, patience)
 
 
 def _patience(claim: Claim, goal: Value) -> float:

@@ -11,11 +11,12 @@ import tomli
 
 from pimgr import rates
 from pimgr.api import Capability, DeviceType, Frozen, replace
+from pimgr.config.climate import THERMOSTAT, ClimateTable
 from pimgr.config.connections import ConnectionConfig, Connections, Unavailable
 from pimgr.config.errors import ConfigError, ConfigErrors, Kind, Report, shown
 from pimgr.config.fields import PERCENT, SOLAR, WATT_HOURS, WATTS, Table, choice, duration, finite
 from pimgr.config.lines import lines_of
-from pimgr.config.parts import METER, NOTIFIER, SHEDDABLE, SOURCE, Parts
+from pimgr.config.parts import METER, NOTIFIER, SHEDDABLE, SOURCE, Parts, Role
 from pimgr.config.place import place
 from pimgr.config.shedding import Shedding
 from pimgr.config.site import SiteTargets
@@ -34,8 +35,11 @@ ASPECTS = {
     Capability.HOST: Aspect.HOST_POWER,
     Capability.GRADED_LOAD: Aspect.LEVEL,
     Capability.LOAD: Aspect.SWITCH,
+    Capability.THERMOSTAT: Aspect.HOLD,
 }
 """What of a part is taken, by what it can; the first that fits."""
+MOVED = Role("a load, a host or a thermostat", SHEDDABLE.needs | THERMOSTAT.needs)
+"""What rules may want something of. Only what is sheddable may be in a tier."""
 CLOUD_GAP_S = 900.0
 """Readings of a cloud count as continuous up to here. Source: DESIGN, phases."""
 
@@ -167,10 +171,11 @@ class _Reading:
         mail = self.top.table("mail")
         notifiers = parts.several(mail, "to", NOTIFIER)
         mail.close()
+        climate = ClimateTable(self.top, parts, tariff).read()
         self.top.close()
         house = HouseConfig(
             policy=Policy(
-                parts={part: self._part(part, parts, shedding) for part in parts.all(SHEDDABLE)},
+                parts={part: self._part(part, parts, shedding) for part in parts.all(MOVED)},
                 tiers=shedding.tiers,
                 never_shed=shedding.never_shed,
                 keeps=tuple(shedding.keeps),
@@ -179,6 +184,7 @@ class _Reading:
                 site=battery.site,
                 place=where,
                 tariff=tariff,
+                climate=climate,
                 ignore_intentional=grid.ignore_intentional,
             ),
             connections=(*good.values(), *(ConnectionConfig(id=one.id, type=one.type, table={}) for one in lost)),

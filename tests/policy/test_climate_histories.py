@@ -19,7 +19,7 @@ from tests.policy.profiles import ci, nightly
 from tests.policy.warm_house import PRECOOL, Stat, WarmHouse, Watch, calendar, f, policy, wall
 
 HALL, ATTIC = "hall", "attic"
-EXAMPLES = 150
+EXAMPLES = 40
 Event = tuple[str, tuple[object, ...]]
 TWO_PEAKS = calendar(("05:00", "09:00"), ("14:00", "20:00"))
 TINY = 1e-6
@@ -170,8 +170,16 @@ events = st.one_of(
     _event("reboot", st.booleans()),
     _event("clock", st.booleans()),
 )
-WAITS = st.sampled_from([30.0, 90.0, 330.0, 900.0, 3600.0, 9000.0])
-histories = st.lists(st.tuples(events, WAITS), max_size=18)
+WAITS = st.sampled_from([60.0, 180.0, 660.0, 900.0, 3600.0])
+beginnings: st.SearchStrategy[list[tuple[Event, float]]] = st.sampled_from(
+    [
+        [],
+        [(("high", (112.0,)), 5400.0)],
+        [(("charge", (40.0,)), 4 * 3600.0)],
+        [(("charge", (40.0,)), 4 * 3600.0), (("hand", (HALL, 70.0, "22:00")), 660.0)],
+    ]
+)
+histories = st.tuples(beginnings, st.lists(st.tuples(events, WAITS), max_size=14)).map(lambda h: h[0] + h[1])
 policies = st.builds(
     lambda outage, precool, below, rest: policy(
         HALL,

@@ -49,6 +49,7 @@ DAY_S = 86400.0
 MIDNIGHT = 20_833 * DAY_S
 GATEWAY = "gateway"
 STEP_S = 30.0
+"""A shorter one than any patience of pimgr with a thermostat."""
 POLL_S = 300.0
 Watch = Callable[["WarmHouse", State, Inputs, Now, Decision], None]
 

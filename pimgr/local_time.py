@@ -61,13 +61,15 @@ def last_moment(day: date, minutes: int, zone: tzinfo) -> float:
 def _moment(day: date, minutes: int, zone: tzinfo, *, fold: int) -> float:
     days, rest = divmod(minutes, DAY_MIN)
     day = day + timedelta(days=days)
-    face = datetime(day.year, day.month, day.day, rest // 60, rest % 60, fold=fold, tzinfo=zone)
-    wall = face.timestamp()
-    there = datetime.fromtimestamp(wall, zone)
-    if there.replace(tzinfo=None) == face.replace(tzinfo=None):
+
+    def told(fold: int) -> datetime:
+        return datetime(day.year, day.month, day.day, rest // 60, rest % 60, fold=fold, tzinfo=zone)
+
+    face, wall = told(fold), told(fold).timestamp()
+    if local(wall, zone).timetuple()[:5] == face.timetuple()[:5]:
         return wall
-    one, other = face.timestamp(), face.replace(fold=1 - fold).timestamp()
-    return _change(min(one, other), max(one, other), zone)
+    other = told(1 - fold).timestamp()
+    return _change(min(wall, other), max(wall, other), zone)
 
 
 def _change(low: float, high: float, zone: tzinfo) -> float:

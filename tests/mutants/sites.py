@@ -147,7 +147,7 @@ class _Finder(ast.NodeVisitor):
             self._add("read-back", call, "True")
         elif dotted.endswith(("look.add", "look.update", "w.look", "task.look")) or name == "hurry":
             self._add("read-back", call, "drop")
-        elif name == "resume":
+        elif name == "resume" and call.args:
             self._add("read-back", call, ast.unparse(call.args[0]))
         self._waits(call, name, dotted)
 

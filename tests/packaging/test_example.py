@@ -13,6 +13,7 @@ import pytest
 EXAMPLE = Path(__file__).resolve().parents[2] / "etc" / "pimgr.toml"
 PIMGR = Path(sys.executable).parent / "pimgr"
 SECRETS = ("gateway-password", "gmail-app-password", "nas-key")
+MORE_SECRETS = ("tesla-refresh",)
 
 
 def check(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -20,7 +21,7 @@ def check(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     config = folder / "pimgr.toml"
     config.write_text(text, encoding="utf-8")
     (folder / "secrets").mkdir()
-    for name in SECRETS:
+    for name in (*SECRETS, *MORE_SECRETS):
         file = os.open(folder / "secrets" / name, os.O_WRONLY | os.O_CREAT, 0o600)
         os.write(file, b"not really one\n")
         os.close(file)
@@ -78,3 +79,9 @@ def test_its_shown_defaults_are_the_defaults(uncommented: str) -> None:
         plain.meter_poll_s,
         plain.meters,
     )
+
+
+@pytest.mark.parametrize("example", sorted((EXAMPLE.parent / "examples").glob("*.toml")), ids=lambda path: path.name)
+def test_each_further_example_validates(example: Path, tmp_path: Path) -> None:
+    done = check(example.read_text(encoding="utf-8"), tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
+
+from pimgr import days_off
 from pimgr.api import Grid, GridReading, replace
 from pimgr.policy.model import Inputs, Phase, Policy, Tier, Timing
+from pimgr.policy.rates import Holidays
 from pimgr.units import Percent
 from tests.policy.desk import Desk, asked, house
 from tests.policy.devices import Device, Host, Plug
+from tests.policy.test_site import CLOUD
+from tests.policy.test_tariff import Battery
 from tests.policy.world import GATEWAY, World, host, switch
 
 
@@ -183,3 +189,38 @@ def test_defect_20_a_trouble_that_lasts_is_mailed_once_and_daily_and_its_end_too
         "plug-0 could not be given back yet",
         "Everything was given back",
     ]
+
+
+def test_defect_13_a_reserve_that_is_accepted_and_never_applied_is_mailed():
+    battery = Battery().until("2027-01-15T13:45")
+    battery.obeys[CLOUD] = False
+    battery.until("2027-01-15T17:00")
+    assert battery.alarms() == ["Manual update required: reserve 20 %"]
+
+
+def test_defect_14_a_missed_edge_on_friday_is_made_good_at_once():
+    """The reserve stayed at 0 % all weekend."""
+    battery = Battery().until("2027-01-15T19:50")
+    battery.go("2027-01-15T20:30").restart()
+    battery.live(60)
+    assert battery.reserve == 100.0
+
+
+def test_defect_17_a_peak_leaves_something_for_an_outage_and_more_before_a_storm():
+    battery = Battery("2027-01-15T13:00").until("2027-01-15T14:30")
+    assert battery.reserve == 20.0
+    battery.gusts(90.0, 12.0).until("2027-01-15T15:00")
+    assert battery.reserve == 60.0
+    battery.facts["storm"] = True
+    battery.until("2027-01-15T15:30")
+    assert battery.reserve == 80.0
+
+
+def test_defect_22_holidays_are_computed_for_any_year():
+    six = Holidays(
+        country="US", names=("New Year", "Memorial Day", "Independence Day", "Labor Day", "Thanksgiving", "Christmas")
+    )
+    for year in range(2021, 2041):
+        days = days_off.in_year(six, year)
+        assert date(year, 12, 25) in days
+        assert len({name for name in days.values() if "(observed)" not in name}) == 6

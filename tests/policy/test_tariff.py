@@ -237,6 +237,21 @@ def test_a_reboot_in_a_peak_forgets_no_person_while_the_clock_is_wrong() -> None
     site.live(300)
     assert site.stage() is Stage.PERSON
     assert site.reserve == 55.0
+    assert len(site.edges()) == 3, "the window that goes on isn't told again"
+
+
+def test_what_is_on_its_way_waits_too_while_the_clock_is_wrong() -> None:
+    site = Battery().until("2027-01-15T13:45")
+    site.obeys[CLOUD] = False
+    site.until("2027-01-15T13:52")
+    asked = len(site.asked)
+    assert site.stage() is Stage.ASKED
+    site.trusted = False
+    site.live(3600)
+    assert len(site.asked) == asked
+    site.trusted, site.obeys[CLOUD] = True, True
+    site.live(1200)
+    assert site.reserve == 20.0
 
 
 def test_a_clock_that_is_set_back_at_an_edge_enters_nothing_twice() -> None:
@@ -357,6 +372,17 @@ def test_what_the_vendor_raised_in_a_storm_is_left_so() -> None:
     site.until("2027-01-15T19:00")
     assert len(site.asked) == asked
     assert site.stage() is Stage.SEEN
+
+
+def test_what_the_battery_does_in_a_storm_is_not_held_against_it() -> None:
+    """The vendor has it then; it may discharge below what was set."""
+    site = Battery().until("2027-01-15T14:30")
+    site.facts["storm"] = True
+    site.until("2027-01-15T14:40")
+    asked = len(site.asked)
+    site.facts |= {"charge": 50.0, "battery_w": 2000.0}
+    site.until("2027-01-15T16:00")
+    assert (site.reserve, len(site.asked)) == (80.0, asked)
 
 
 def test_in_a_storm_nothing_else_is_changed() -> None:

@@ -1,0 +1,94 @@
+"""A tariff, end to end: the config's hours move the battery, and what a person asks is told why and until when."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pimgr.cli import show
+from pimgr.cli.word import Word
+from pimgr.replay import replay
+from pimgr.snapshot import PartLine
+from tests.run.rig import Box, config, table, virtually
+
+TARIFF = """
+[place]
+timezone = "America/New_York"
+[tariff]
+exit_delay = "1min"
+[[tariff.periods]]
+name = "peak"
+peak = true
+reserve = 20
+hours = [{ days = ["mon-fri"], from = "14:00", to = "20:00" }]
+[[tariff.periods]]
+name = "off-peak"
+reserve = 100
+"""
+
+
+def box_at(folder: Path, clock: str) -> Box:
+    """A house in which it is this time on Friday, the 15th of January 2027."""
+    box = Box(folder)
+    wall = datetime.fromisoformat(f"2027-01-15T{clock}").replace(tzinfo=ZoneInfo("America/New_York")).timestamp()
+    box.clock.wall_offset_s += wall - box.clock.now().wall
+    box.write(config("WORLD", TARIFF, table("tesla", "scripted.site", world="WORLD")))
+    return box
+
+
+def line(box: Box) -> PartLine:
+    return next((part for part in box.view().parts if part.part == "site"), PartLine(part="", title="", state=""))
+
+
+def test_the_hours_of_the_config_move_the_battery_and_it_is_told_why_and_until_when(tmp_path: Path) -> None:
+    async def main() -> None:
+        box = box_at(tmp_path, "13:40")
+        async with box.on():
+            await box.until(lambda: box.world.state().reserve == 100.0)
+            assert "reserve 100 % (off-peak until Fri 13:50): seen" in await _told(box)
+            await asyncio.sleep(900.0)
+            assert box.world.state().reserve == 20.0
+            assert "reserve 20 % (peak until Fri 20:01): seen" in await _told(box)
+        box.clock.advance(7 * 3600.0)  # switched off meanwhile: the edge of 20:01 is missed
+        async with box.on():
+            await box.until(lambda: box.world.state().reserve == 100.0)
+            assert "off-peak until Mon 13:50" in await _told(box)
+        assert box.wishes("tesla") == ["reserve 100.0", "reserve 20.0", "reserve 100.0"]
+        assert all(replay(box.state, n).same for n in range(1, replay(box.state, 0).seq + 1))
+
+    async def _told(box: Box) -> str:
+        await box.until(lambda: line(box).status == "kept")
+        view = box.view()
+        shown = " ".join(" ".join(show.status(view, Word(running=True, age_s=0.0), box.clock.now())).split())
+        assert line(box).why in shown
+        return shown
+
+    virtually(main())
+
+
+def test_with_an_untrusted_clock_schedules_wait_and_say_so(tmp_path: Path) -> None:
+    async def main() -> None:
+        box = box_at(tmp_path, "15:00")
+        box.clock.wall_trusted = False
+        async with box.on():
+            await asyncio.sleep(600.0)
+            assert box.wishes("tesla") == []
+            assert line(box).why == "schedules wait until the clock is right"
+            box.clock.wall_trusted = True
+            await box.until(lambda: box.world.state().reserve == 20.0)
+
+    virtually(main())
+
+
+def test_a_tariff_that_is_changed_by_reload_counts_at_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        box = box_at(tmp_path, "15:00")
+        async with box.on():
+            await box.until(lambda: box.world.state().reserve == 20.0)
+            box.write(box.file.read_text().replace('to = "20:00"', 'to = "14:30"'))
+            assert (await box.reload()).ok
+            await box.until(lambda: box.world.state().reserve == 100.0)
+
+    virtually(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -9,6 +10,7 @@ from functools import lru_cache
 
 from pimgr.policy.rates import Holidays
 
+CODE = re.compile("[A-Z]{2,3}")
 ENGLISH = "en_US"
 OBSERVED = "(observed)"
 
@@ -26,11 +28,19 @@ class Feast:
     native: str
 
 
-def countries() -> Mapping[str, tuple[str, ...]]:
-    """Every country that the library knows, as ISO 3166 codes, with its subdivisions."""
+def subdivisions(country: str) -> tuple[str, ...]:
+    """The parts of a country that have holidays of their own, by ISO 3166. Raises NoSuchCountry.
+
+    Not by a list of all countries: to make one, the library loads every one of them.
+    """
     import holidays
 
-    return {code: tuple(parts) for code, parts in holidays.list_supported_countries().items()}
+    if not CODE.fullmatch(country):  # the library takes any name of its own for a country
+        raise NoSuchCountry(country)
+    try:
+        return tuple(holidays.country_holidays(country).subdivisions)
+    except NotImplementedError as error:
+        raise NoSuchCountry(str(error)) from error
 
 
 def names_of(country: str, subdivision: str, years: range) -> tuple[str, ...]:

@@ -77,17 +77,25 @@ def _list(table: Table, name: str, field: Field[str]) -> tuple[str, ...]:
 
 
 def _there(table: Table, country: str, subdivision: str) -> bool:
-    known = days_off.countries()
-    if country not in known:
-        cure = f'did you mean "{country.upper()}"?' if country.upper() in known else "such as US, CA, DE, AU"
+    parts = _parts_of(country)
+    if parts is None:
+        upper = country.upper()
+        cure = f'did you mean "{upper}"?' if _parts_of(upper) is not None else "such as US, CA, DE, AU"
         table.wrong("country", expected="a country's two letters as in ISO 3166", cure=cure)
         return False
-    if subdivision and subdivision not in known[country]:
-        expected = f"one of {listed(known[country], 60)}" if known[country] else f"none, as {country} has none here"
-        cure = f'did you mean "{subdivision.upper()}"?' if subdivision.upper() in known[country] else ""
+    if subdivision and subdivision not in parts:
+        expected = f"one of {listed(parts, 60)}" if parts else f"none, as {country} has none here"
+        cure = f'did you mean "{subdivision.upper()}"?' if subdivision.upper() in parts else ""
         table.wrong("subdivision", expected=expected, cure=cure)
         return False
     return True
+
+
+def _parts_of(country: str) -> tuple[str, ...] | None:
+    try:
+        return days_off.subdivisions(country)
+    except days_off.NoSuchCountry:
+        return None
 
 
 def _named(table: Table, index: int, name: str, where: tuple[str, str]) -> None:

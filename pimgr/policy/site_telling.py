@@ -106,4 +106,4 @@ def _how(turn: Turn, p: Pursuit) -> str:
         case Stage.SEEN:
             return "seen" if p.wish == p.wanted else f"{word(p.wish)} stands in for it"
         case Stage.PERSON:
-            return "somebody changed it since, and it is theirs"
+            return f"somebody changed it since, and it is theirs{' until the next window' if p.episode else ''}"

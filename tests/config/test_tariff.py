@@ -177,6 +177,7 @@ def test_a_period_may_set_the_mode_and_charging_from_the_grid_too() -> None:
         ('name = "off-peak"', 'name = "peak"', "a name for each period of its own"),
         ('country = "DE"', 'country = "de"', 'did you mean "DE"?'),
         ('country = "DE"', 'country = "XX"', "a country's two letters"),
+        ('country = "DE"', 'country = "country_holidays"', "a country's two letters"),
         ('country = "DE"\n', "", "a country beside it"),
         ('subdivision = "BY"', 'subdivision = "CA"', "tariff.holidays.subdivision"),
         ('"Neujahr"', '"Newyear"', "how one of these begins: New Year's Day, Epiphany"),

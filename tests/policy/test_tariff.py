@@ -277,6 +277,7 @@ def test_a_change_in_the_app_is_respected_until_the_next_boundary() -> None:
     site.facts["reserve"] = 55.0
     site.until("2027-01-15T20:00")
     assert site.reserve == 55.0
+    assert "somebody changed it since, and it is theirs until the next window" in site.why
     assert "reserve 55 %: somebody changed it in the app; left so until the next window of the tariff" in site.said
     site.until("2027-01-15T20:10")
     assert site.reserve == 100.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pimgr.api import replace
 from pimgr.config.errors import Kind, shown
 from pimgr.config.fields import FLAG, PERCENT, TEXT, Bad, Field, Table, duration
 from pimgr.config.parts import SHEDDABLE, Parts
@@ -14,6 +15,7 @@ HYSTERESIS = 5.0
 RUNTIME_HYSTERESIS = 1.25
 """And times as many hours: what the house draws wanders by more."""
 CONDITIONS = ("after", "below", "below_runtime")
+MOST_LEFT = 80.0
 LONGEST_S = 72 * 3600.0
 _AFTER = duration(1.0, LONGEST_S, "10min")
 _RUNTIME = duration(60.0, LONGEST_S, "4h")
@@ -52,7 +54,7 @@ class Tiers:
         loads = self._loads(table, name)
         below, restore_above = self._charge(table)
         below_runtime, restore_runtime = self._runtime(table)
-        after, keep = table.get("after", _AFTER, None), table.get("keep", GOAL, None)
+        after, keep = table.get("after", _AFTER, None), self._keep(table)
         self._only_what_fits(table)
         table.close()
         if loads:
@@ -68,6 +70,16 @@ class Tiers:
                     keep=keep,
                 )
             )
+
+    @staticmethod
+    def _keep(table: Table) -> Goal | None:
+        goal = table.get("keep", GOAL, None)
+        left = table.get("left", PERCENT, Goal().left)
+        if "left" in table and "keep" not in table:
+            table.wrong("left", expected="keep beside it", cure="add it, or remove left")
+        elif left > MOST_LEFT:
+            table.wrong("left", expected=f"at most {MOST_LEFT:g}: the rest is what the night is lived on")
+        return None if goal is None else replace(goal, left=Percent(left))
 
     def _loads(self, table: Table, name: str) -> tuple[str, ...]:
         loads = self.parts.several(table, "loads", SHEDDABLE) or ()

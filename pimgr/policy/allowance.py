@@ -23,7 +23,8 @@ class BudgetPolicy(Frozen, kw_only=True):
     empty the house; what draws less than `least_w` is no help.
 
     Loads are given back in mid-outage once the battery has been seen for `ease_s` to last `margin` times as long as it
-    must. `alarm`: the share of its time that the battery must miss before somebody is told.
+    must, and `spare_s` longer; each time that this was too early it takes twice as long, `most_eased` times at most.
+    `alarm`: the share of its time that the battery must miss before somebody is told.
     """
 
     most: int = 4
@@ -31,15 +32,17 @@ class BudgetPolicy(Frozen, kw_only=True):
     least_w: Watts = Watts(5.0)
     ease_s: float = 600.0
     margin: float = 1.2
+    spare_s: float = 2 * 3600.0
     alarm: float = 0.1
+    most_eased: int = 4
 
 
 class Budget(Frozen, kw_only=True):
     """What is particular to one outage.
 
     `began`: UTC in s, once a trusted clock told it; `chosen`: loads that tiers with a goal took, in order. `sunk`:
-    tiers in force that saw the charge well below their `restore_above`; `refilled`: those given back since. `told`,
-    `alarmed`: mails.
+    tiers in force that saw the charge well below their `restore_above`; `refilled`: those given back since. `easing`:
+    the last step gave something back; `regrets`: how often more had to go off after that. `told`, `alarmed`: mails.
     """
 
     episode: str = ""
@@ -48,6 +51,8 @@ class Budget(Frozen, kw_only=True):
     stepped_at: Instant | None = None
     sunk: tuple[str, ...] = ()
     refilled: tuple[str, ...] = ()
+    easing: bool = False
+    regrets: int = 0
     told: tuple[str, ...] = ()
     alarmed: bool = False
 

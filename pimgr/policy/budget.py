@@ -18,11 +18,11 @@ from pimgr.policy.draw import saved_w
 from pimgr.policy.fewest import fewest
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, Goal, Phase, State, Tier
 from pimgr.policy.outage import shed_value
-from pimgr.policy.runtime import Prospect, lasts_s, prospect, reaches, reduction_needed
+from pimgr.policy.runtime import Prospect, Supply, lasts_s, prospect, reaches, reduction_needed
 from pimgr.policy.tiers import age_s
 from pimgr.policy.turn import Turn
 from pimgr.policy.values import enough, value_of
-from pimgr.units import Watts
+from pimgr.units import WattHours, Watts
 
 LEAST_S = 3600.0
 """However near the goal is, the battery isn't let empty within an hour: the sun doesn't carry the house at sunrise."""
@@ -104,7 +104,7 @@ class _Judgement:
 
     def judge(self) -> State:
         for_s = left_s(self.turn, self.state, self._goal)
-        if reaches(self.left.supply, self.left.load_w, for_s):
+        if reaches(self._supply, self.left.load_w, for_s):
             return self._ease()
         state = self._eased(None)
         last = state.budget.stepped_at
@@ -116,16 +116,30 @@ class _Judgement:
     def _goal(self) -> Goal:
         return self.tier.keep or Goal()
 
+    @property
+    def _supply(self) -> Supply:
+        """What may be spent."""
+        supply = self.left.supply
+        held = supply.capacity_wh * self._goal.left / 100.0
+        energy, capacity = max(0.0, supply.energy_wh - held), max(0.0, supply.capacity_wh - held)
+        return replace(supply, energy_wh=WattHours(energy), capacity_wh=WattHours(capacity))
+
     # ------------------------------------------------------------------------------------------------- going off
 
     def _grow(self, state: State, for_s: float) -> State:
-        need = reduction_needed(self.left.supply, self.left.load_w, for_s)
+        need = reduction_needed(self._supply, self.left.load_w, for_s)
         options = self._options()
         places = fewest([watts for _, watts in options], need)[: self.turn.policy.budget.most]
         picked = tuple(options[place][0] for place in places)
         if not picked:
             return self._alarm(state, for_s)
-        budget = replace(state.budget, chosen=(*state.budget.chosen, *picked), stepped_at=self.turn.now.instant)
+        budget = replace(
+            state.budget,
+            chosen=(*state.budget.chosen, *picked),
+            stepped_at=self.turn.now.instant,
+            easing=False,
+            regrets=state.budget.regrets + state.budget.easing,
+        )
         if self.tier.name not in budget.told:
             telling.saving(self.turn, state, self.tier, picked)
             budget = replace(budget, told=(*budget.told, self.tier.name))
@@ -171,24 +185,27 @@ class _Judgement:
         since = self.state.memory.eased.get(self.tier.name)
         if not spare:
             return self._eased(None)
+        policy = self.turn.policy.budget
+        ease_s = policy.ease_s * 2.0 ** min(self.state.budget.regrets, policy.most_eased)
         if since is None or since.boot != self.turn.now.boot:
-            self.turn.wake_in(self.turn.policy.budget.ease_s)
+            self.turn.wake_in(ease_s)
             return self._eased(spare)
-        if not self.turn.waited(since, self.turn.policy.budget.ease_s):
+        if not self.turn.waited(since, ease_s):
             return self.state
         telling.eased(self.turn, self.tier, spare)
         chosen = tuple(part for part in self.state.budget.chosen if part not in spare)
-        budget = replace(self.state.budget, chosen=chosen, stepped_at=self.turn.now.instant)
+        budget = replace(self.state.budget, chosen=chosen, stepped_at=self.turn.now.instant, easing=True)
         return _put(self._eased(None), budget)
 
     def _spare(self) -> tuple[str, ...]:
         """What may be on again: with it, the battery lasts with a margin. The most important first, a step at most."""
         policy, claims = self.turn.policy.budget, {claim.part: claim for claim in self.state.claims}
-        for_s = policy.margin * left_s(self.turn, self.state, self._goal, growing=False)
+        must_s = left_s(self.turn, self.state, self._goal, growing=False)
+        for_s = max(policy.margin * must_s, must_s + policy.spare_s)
         load_w, spare = float(self.left.load_w), list[str]()
         for part in reversed([part for part in self.tier.loads if part in self.state.budget.chosen]):
             watts = _held_w(claims.get(part))
-            if watts is None or len(spare) >= policy.most or not reaches(self.left.supply, load_w + watts, for_s):
+            if watts is None or len(spare) >= policy.most or not reaches(self._supply, load_w + watts, for_s):
                 continue
             load_w += watts
             spare.append(part)

@@ -50,11 +50,13 @@ class PartPolicy(Frozen, kw_only=True):
 class Goal(Frozen):
     """How long the battery shall last: `for_s` from the outage's beginning, and as long again; or until each sunrise.
 
-    Without a trusted clock, or a place, nobody knows when the sun rises: then `for_s` holds.
+    Without a trusted clock, or a place, nobody knows when the sun rises: then `for_s` holds. `left`: what the battery
+    still holds then, since a night may cost more than it seems in the evening, and the sun is weak when it rises.
     """
 
     for_s: float = 8 * 3600.0
     sunrise: bool = False
+    left: Percent = Percent(10.0)
 
 
 class Tier(Frozen, kw_only=True):

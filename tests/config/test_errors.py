@@ -54,6 +54,8 @@ CASES: dict[str, list[tuple[str, str]] | None] = {
     "tier with both": [("below = 50", "below = 50\nat_once = true")],
     "at once and as needed": [("at_once = true", 'at_once = true\nkeep = "8h"')],
     "restore of a tier as needed": [("below = 50", 'keep = "sunrise"\nrestore_above = 60')],
+    "left without goal": [("below = 50", "below = 50\nleft = 20")],
+    "too much left": [("below = 50", 'keep = "8h"\nleft = 90')],
     "odd goal": [("below = 50", 'keep = "sunset"')],
     "goal without unit": [("below = 50", "keep = 8")],
     "goal too near": [("below = 50", 'keep = "5min"')],

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from pimgr.api import Grid, GridReading, HostReading, Instant, LoadReading, Now, SiteReading, replace
+from pimgr.api import ForecastReading, Grid, GridReading, HostReading, Instant, LoadReading, Now, SiteReading, replace
+from pimgr.policy.calendar import Calendar
 from pimgr.policy.decide import decide
 from pimgr.policy.model import (
     Action,
@@ -56,6 +57,8 @@ class Desk:
         self.policy = policy or house()
         self.t, self.boot, self.wall_error, self.trusted = 1000.0, "boot-1", 0.0, True
         self.state, self.views, self.site = State(), dict[str, PartView](), None
+        self.calendar: Calendar | None = None
+        self.forecast: ForecastReading | None = None
         self.said: list[str] = []
         self.mails: list[str] = []
         self.decision = Decision(state=self.state)
@@ -70,12 +73,13 @@ class Desk:
 
     # ------------------------------------------------------------------------------------------------ the world
 
-    def load(self, part: str, on: bool, *, age: float = 0.0, gap: bool = False) -> None:
+    def load(self, part: str, on: bool, *, age: float = 0.0, gap: bool = False, watts: float | None = None) -> None:
         """It was read, `age` s ago; with a `gap`, the read before that had failed."""
         at = self.instant(self.t - age)
         old = self.views.get(part, PartView())
         steady = at if gap or old.steady_since is None else old.steady_since
-        self.views[part] = PartView(reading=LoadReading(at=at, source=part, on=on), steady_since=steady)
+        reading = LoadReading(at=at, source=part, on=on, power_w=None if watts is None else Watts(watts))
+        self.views[part] = PartView(reading=reading, steady_since=steady)
 
     def host(self, up: bool, boot: str | None = "nas-1", *, age: float = 0.0, last_boot: str | None = None) -> None:
         at = self.instant(self.t - age)
@@ -103,7 +107,15 @@ class Desk:
         self.t = self.t if t is None else t
         readings = (GridReading(at=self.instant(), source=GATEWAY, grid=GRIDS[grid], raw=grid),) if grid else ()
         commands = (command,) if command else ()
-        inputs = Inputs(grid=readings, site=self.site, parts=self.views, outcomes=outcomes, commands=commands)
+        inputs = Inputs(
+            grid=readings,
+            site=self.site,
+            parts=self.views,
+            outcomes=outcomes,
+            commands=commands,
+            calendar=self.calendar,
+            forecast=self.forecast,
+        )
         self.decision = self.decide(inputs)
         return self.decision
 

@@ -46,6 +46,13 @@ def test_every_grid_word_means_up_down_or_unknown(body: dict[str, Any], grid: Gr
     assert (reading.grid, reading.raw, reading.at) == (grid, raw, ASKED)
 
 
+@pytest.mark.parametrize("word", ["off_grid", "off_grid_unintentional", "off_grid_intentional", "on_grid"])
+def test_going_off_grid_on_purpose_is_told_and_nothing_else_passes_for_it(word: str) -> None:
+    reading = grid_reading(live(island_status=word))
+    assert reading is not None
+    assert reading.intentional is (word == "off_grid_intentional")
+
+
 @pytest.mark.parametrize("body", [{}, {"island_status": ""}, {"island_status": 1}, {"grid_status": None}])
 def test_a_status_without_a_grid_is_no_reading(body: dict[str, Any]) -> None:
     assert grid_reading(live(**body)) is None

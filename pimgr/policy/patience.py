@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pimgr.policy import charge
 from pimgr.policy.conditions import spell
-from pimgr.policy.model import Claim, ClaimStatus, Phase, State
+from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, State
 from pimgr.policy.turn import Turn
 
 UNKNOWN_S = 3600.0
@@ -27,7 +27,7 @@ def _for_charge(turn: Turn, state: State, claim: Claim) -> str:
     """While the outage lasts, tiers say themselves when their loads come back."""
     timing, since = turn.policy.timing, state.moved_at
     over = state.phase in (Phase.NORMAL, Phase.SUSPECT) and claim.episode.startswith("outage-")
-    if not over or since is None or timing.restore_charge <= 0.0:
+    if not over or claim.aspect is Aspect.HOLD or since is None or timing.restore_charge <= 0.0:
         return ""
     percent, _ = charge.present(state, turn.policy.battery, turn.now)
     if percent is not None and percent >= timing.restore_charge:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pimgr.api import HostReading, Instant, LevelReading, LoadReading
 from pimgr.policy.model import HostPower, Level, Switch, Value
+from pimgr.units import Watts
 
 FLOOR_A = 6.0
 """What an outage leaves to the charger."""
@@ -51,10 +52,17 @@ class Device:
 
 @dataclass(kw_only=True)
 class Plug(Device):
-    """A switched load."""
+    """A switched load; one with `watts` draws so much and measures it."""
+
+    watts: float = 0.0
+
+    @property
+    def draws(self) -> float:
+        return self.watts if self.on else 0.0
 
     def reading(self, at: Instant) -> LoadReading | None:
-        return LoadReading(at=at, source=self.name, on=self.on) if self.reachable else None
+        power = Watts(self.draws) if self.watts else None
+        return LoadReading(at=at, source=self.name, on=self.on, power_w=power) if self.reachable else None
 
     def obey(self, t: float, value: Value) -> str:
         """Serve a request; returns the error's class name, or ""."""

@@ -6,15 +6,18 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-from pimgr.policy.model import Forget, Phase, Policy, StandingTarget, Switch, Tier, Timing
+from pimgr.policy.allowance import BudgetPolicy
+from pimgr.policy.model import Forget, Goal, Phase, Policy, StandingTarget, Switch, Tier, Timing
 from pimgr.units import Percent
 from tests.policy.devices import PIMGR, Charger, Device, Host, Plug
 from tests.policy.watches import all_watches
 from tests.policy.world import GATEWAY, World, charger, host, switch
 
 PLUGS = ("pump", "heater", "desk", "lamp", "fridge")
+METERED = {"tv": 80.0, "office": 300.0, "boiler": 1500.0, "clock": 2.0}
+"""Loads that go off as needed; the clock draws too little to be any help."""
 CARS = ("car", "van")
-PARTS = (*PLUGS, *CARS, "nas")
+PARTS = (*PLUGS, *METERED, *CARS, "nas")
 Event = tuple[str, tuple[object, ...]]
 
 WAITS = st.sampled_from([0.0, 0.3, 1.0, 2.5, 4.0, 7.0, 12.0, 20.0, 35.0, 70.0])
@@ -22,44 +25,52 @@ FATES = st.sampled_from(["request lost", "answer lost", "ignored", "no word"])
 MOMENTS = st.sampled_from(["before", "committed", "half", "sent"])
 
 policies = st.builds(
-    lambda confirm, settle, stagger, enforce, kept: Policy(
+    lambda confirm, settle, stagger, enforce, kept, budget, waits: Policy(
         parts={**{p: switch() for p in PLUGS}, "pump": switch(enforce=enforce), "nas": host()}
-        | {"car": charger(enforce=enforce), "van": charger()},
+        | {"car": charger(enforce=enforce), "van": charger()}
+        | {part: switch(enforce=enforce and part == "tv") for part in METERED}
+        | {"boiler": switch(min_off_s=waits[1])},
         tiers=(
             Tier(name="at once", loads=("pump", "nas", "car", "lamp", "fridge")),
             Tier(name="low", below=Percent(50.0), restore_above=Percent(60.0), loads=("heater", "van", "desk")),
+            Tier(name="as needed", loads=tuple(METERED), keep=Goal()),
         ),
+        budget=budget,
         never_shed=("fridge",),
         keeps=(StandingTarget("lamp", Switch(kept)),),
-        timing=Timing(confirm_s=confirm, settle_s=settle, stagger_s=stagger, max_gap_s={GATEWAY: 6.0}),
+        timing=Timing(
+            confirm_s=confirm, settle_s=settle, stagger_s=stagger, max_gap_s={GATEWAY: 6.0}, restore_charge=waits[0]
+        ),
     ),
     st.sampled_from([0.0, 4.0]),
     st.sampled_from([0.0, 15.0]),
     st.sampled_from([0.0, 2.0, 5.0]),
     st.booleans(),
     st.booleans(),
+    st.sampled_from([BudgetPolicy(), BudgetPolicy(most=2, step_s=5.0, ease_s=10.0)]),
+    st.sampled_from([(Percent(0.0), 0.0), (Percent(50.0), 20.0)]),
 )
 
 
-def _event(name: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrategy[Event]:
+def happening(name: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrategy[Event]:
     return st.tuples(st.just(name), st.tuples(*arguments))
 
 
 events = st.one_of(
-    _event("grid", st.booleans()),
-    _event("outage", st.sampled_from([15.0, 60.0, 200.0])),
-    _event("gateway", st.sampled_from(["answers", "silent", "unknown"])),
-    _event("meters", st.booleans()),
-    _event("charge", st.sampled_from([20.0, 49.0, 55.0, 61.0, 90.0])),
-    _event("reach", st.sampled_from(PARTS), st.booleans()),
-    _event("fate", st.sampled_from(PARTS), FATES),
-    _event("press", st.sampled_from(PARTS), st.booleans()),
-    _event("dial", st.sampled_from(CARS), st.sampled_from([0.0, 6.0, 10.0, 16.0])),
-    _event("cycle", st.sampled_from(PLUGS)),
-    _event("crash", st.sampled_from([0.5, 3.0, 40.0])),
-    _event("crash at", MOMENTS, st.sampled_from([0.5, 3.0, 40.0])),
-    _event("reboot", st.sampled_from([20.0, 90.0]), st.sampled_from([0.0, -3e8, 7200.0])),
-    _event("forget", st.sampled_from(PARTS)),
+    happening("grid", st.booleans()),
+    happening("outage", st.sampled_from([15.0, 60.0, 200.0])),
+    happening("gateway", st.sampled_from(["answers", "silent", "unknown"])),
+    happening("meters", st.booleans()),
+    happening("charge", st.sampled_from([20.0, 49.0, 55.0, 61.0, 90.0])),
+    happening("reach", st.sampled_from(PARTS), st.booleans()),
+    happening("fate", st.sampled_from(PARTS), FATES),
+    happening("press", st.sampled_from(PARTS), st.booleans()),
+    happening("dial", st.sampled_from(CARS), st.sampled_from([0.0, 6.0, 10.0, 16.0])),
+    happening("cycle", st.sampled_from((*PLUGS, *METERED))),
+    happening("crash", st.sampled_from([0.5, 3.0, 40.0])),
+    happening("crash at", MOMENTS, st.sampled_from([0.5, 3.0, 40.0])),
+    happening("reboot", st.sampled_from([20.0, 90.0]), st.sampled_from([0.0, -3e8, 7200.0])),
+    happening("forget", st.sampled_from(PARTS)),
 )
 beginnings: st.SearchStrategy[list[tuple[Event, float]]] = st.sampled_from(
     [
@@ -73,9 +84,12 @@ histories = st.tuples(beginnings, st.lists(st.tuples(events, WAITS), max_size=25
 
 def build(policy: Policy, on: frozenset[str], shutdown_s: float) -> World:
     devices: tuple[Device, ...] = tuple(Plug(name=p, on=p in on) for p in PLUGS)
+    metered = tuple(Plug(name=p, on=p in on, watts=watts) for p, watts in METERED.items())
     nas = Host(name="nas", on="nas" in on, shutdown_s=shutdown_s)
     cars = tuple(Charger(name=c, on=c in on, level=16.0 if c in on else 4.0) for c in CARS)
-    return World(policy, (*devices, *cars, nas), all_watches())
+    world = World(policy, (*devices, *metered, *cars, nas), all_watches())
+    world.load_w = 600.0
+    return world
 
 
 def befall(world: World, event: Event) -> object:
@@ -101,9 +115,10 @@ def befall(world: World, event: Event) -> object:
 
 
 def all_is_well_again(world: World) -> None:
-    """The power is back, everything answers, and the people have gone to bed."""
+    """The power is back and the battery full, everything answers, and the people have gone to bed."""
     world.grid_up, world.gateway, world.meters, world.crash_when = True, "answers", True, ""
     world.set_clock()
+    world.charge = 90.0
     for device in world.devices.values():
         device.reachable, device.fate = True, ""
 

@@ -6,7 +6,8 @@ from typing import assert_never
 
 import msgspec
 
-from pimgr.api import Grid, Now
+from pimgr.api import Grid, LoadReading, Now
+from pimgr.policy.allowance import Budget
 from pimgr.policy.decide import decide, worth_keeping
 from pimgr.policy.model import Claim, ClaimStatus, Decision, HostPower, Inputs, Level, Phase, State, Switch, Value
 from pimgr.policy.values import LEVEL_STEP, value_of
@@ -197,7 +198,40 @@ def _is_on(value: Value) -> bool:
 
 
 def _is_wanted(claim: Claim, state: State, world: World) -> bool:
-    return any(t.name in state.tiers and claim.part in t.loads for t in world.policy.tiers)
+    tiers = [t for t in world.policy.tiers if t.name in state.tiers and claim.part in t.loads]
+    return any(t.keep is None or claim.part in state.budget.chosen for t in tiers)
+
+
+def chooses_carefully_and_only_what_helps(
+    world: World, before: State, inputs: Inputs, now: Now, decision: Decision
+) -> None:
+    """A few loads in a step, seen on and drawing, by a measured charge, and a step only every `step_s`."""
+    policy, old = world.policy.budget, before.budget if before.budget.episode == decision.state.episode else Budget()
+    new = [part for part in decision.state.budget.chosen if part not in old.chosen]
+    assert len(new) <= policy.most
+    if not new:
+        return
+    assert decision.state.phase is Phase.OUTAGE
+    assert decision.charge is not None
+    assert not decision.charge_estimated
+    assert not set(new) & set(world.policy.never_shed)
+    if old.stepped_at is not None and old.stepped_at.boot == now.boot:
+        assert now.mono_s - old.stepped_at.mono_s >= policy.step_s - 1e-6
+    for part in new:
+        reading = inputs.parts[part].reading
+        assert isinstance(reading, LoadReading)
+        assert reading.on
+        assert reading.power_w is not None
+        assert reading.power_w >= policy.least_w
+
+
+def compressors_rest(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
+    """What is given back was off for as long as it needs, by the claim's own time."""
+    off = {c.part: c for c in before.claims if c.status is ClaimStatus.TAKEN and c.since.boot == now.boot}
+    for action in decision.actions:
+        of, claim = world.policy.parts.get(action.part), off.get(action.part)
+        if of is not None and claim is not None and action.value == Switch(True):
+            assert now.mono_s - claim.since.mono_s >= of.min_off_s - 1e-6
 
 
 def all_watches() -> tuple[Watch, ...]:
@@ -213,4 +247,6 @@ def all_watches() -> tuple[Watch, ...]:
         EstimatesOnlyFall(),
         tiers_keep_their_hysteresis,
         gives_back_staggered_last_taken_first,
+        chooses_carefully_and_only_what_helps,
+        compressors_rest,
     )

@@ -47,8 +47,9 @@ class Sent:
     episode: str
 
 
-def switch(enforce: bool = False) -> PartPolicy:
-    return PartPolicy(aspect=Aspect.SWITCH, origin=Origin("plugs", "scripted.load", {}), enforce=enforce)
+def switch(enforce: bool = False, min_off_s: float = 0.0) -> PartPolicy:
+    origin = Origin("plugs", "scripted.load", {})
+    return PartPolicy(aspect=Aspect.SWITCH, origin=origin, enforce=enforce, min_off_s=min_off_s)
 
 
 def host() -> PartPolicy:
@@ -109,9 +110,12 @@ class World:
             self.run(1.0)
         return done()
 
+    def draws_w(self) -> float:
+        return self.load_w + sum(d.draws for d in self.devices.values() if isinstance(d, Plug))
+
     def _flow(self, t: float) -> None:
         if not self.grid_up:
-            self.charge = max(0.0, self.charge - (t - self.t) / 3600.0 * self.load_w / self.capacity_wh * 100.0)
+            self.charge = max(0.0, self.charge - (t - self.t) / 3600.0 * self.draws_w() / self.capacity_wh * 100.0)
         self.t = t
         for device in self.devices.values():
             if isinstance(device, Host):
@@ -173,7 +177,7 @@ class World:
         self.after(10.0, self._poll_meters)
         if self.meters and self.gateway != "silent":
             self.site = SiteReading(
-                at=self.instant(), source=GATEWAY, charge=self.charge, load_w=self.load_w, solar_w=0.0
+                at=self.instant(), source=GATEWAY, charge=self.charge, load_w=self.draws_w(), solar_w=0.0
             )
 
     def _poll_part(self, device: Device) -> None:

@@ -13,7 +13,7 @@ from pimgr.board import Board
 from pimgr.config import HouseConfig
 from pimgr.fleet import Fleet
 from pimgr.journal import Journal
-from pimgr.policy.model import Decision, Inputs, PartView, Reason
+from pimgr.policy.model import Aspect, Decision, Inputs, PartView, Reason
 from pimgr.policy.site_telling import SITE
 from pimgr.policy.telling import headline
 from pimgr.policy.turn import NOTHING
@@ -76,7 +76,7 @@ def compose(source: Source, now: Now, inputs: Inputs, decision: Decision) -> Sna
         owed=len(state.claims),
         site=site_facts(source.board),
         parts=_parts(source.config, inputs, decision),
-        thermostats=thermostats(source.board, source.config),
+        thermostats=thermostats(source.config, inputs.parts, {r.part: r for r in decision.reasons}),
         forecasts=forecasts(source.board),
         connections=source.fleet.lines(),
         trouble=tuple(source.trouble.values()),
@@ -90,6 +90,7 @@ def _parts(config: HouseConfig, inputs: Inputs, decision: Decision) -> tuple[Par
     reasons = {reason.part: reason for reason in decision.reasons}
     lines = []
     stats = {part for part, view in inputs.parts.items() if isinstance(view.reading, ThermostatReading)}
+    stats |= {part for part, of in config.policy.parts.items() if of.aspect is Aspect.HOLD}
     for part in dict.fromkeys([*config.policy.parts, *inputs.parts, *reasons]):
         if part in stats:  # they are shown by their set points
             continue

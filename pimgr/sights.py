@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pimgr.api import Capability, ForecastReading, ThermostatReading
+from collections.abc import Mapping
+
+from pimgr.api import Capability, ForecastReading, ThermostatReading, replace
 from pimgr.board import Board, Seen
 from pimgr.config import HouseConfig
-from pimgr.policy.model import PartView
+from pimgr.policy.model import PartView, Reason
 from pimgr.snapshot import ForecastLine, SiteFact, ThermostatLine
 
 FACTS = {
@@ -35,12 +37,25 @@ def site_facts(board: Board) -> tuple[SiteFact, ...]:
     return tuple(facts)
 
 
-def thermostats(board: Board, config: HouseConfig) -> tuple[ThermostatLine, ...]:
-    """Every thermostat. One that does not answer keeps what it said last, and the fault says that it is old."""
-    known = board.views()
+def thermostats(
+    config: HouseConfig, views: Mapping[str, PartView], reasons: Mapping[str, Reason]
+) -> tuple[ThermostatLine, ...]:
+    """Every thermostat that was asked. One that does not answer keeps what it said last, and the fault says so.
+
+    `views`: as the decision saw them; `reasons`: by part, why pimgr moved it.
+    """
     can = {part: what for connection in config.connections for part, what in connection.parts.items()}
-    parts = [part for part, what in can.items() if Capability.THERMOSTAT in what and part in known]
-    return tuple(_thermostat(part, config.titles.get(part, part), known[part]) for part in parts)
+    named = [part for part, what in can.items() if Capability.THERMOSTAT in what]
+    fahrenheit = config.policy.climate is not None and config.policy.climate.fahrenheit
+    lines = []
+    for part in named:
+        if part not in views and part not in reasons:
+            continue
+        line = _thermostat(part, config.titles.get(part, part), views.get(part, PartView()))
+        reason = reasons.get(part) or Reason(part=part, status="", why="")
+        told = {"status": reason.status, "why": reason.why, "returns": reason.returns}
+        lines.append(replace(line, fahrenheit=fahrenheit, **told))
+    return tuple(lines)
 
 
 def _thermostat(part: str, title: str, seen: PartView) -> ThermostatLine:

@@ -41,7 +41,8 @@ class SiteFact(Frozen, kw_only=True):
 class ThermostatLine(Frozen, kw_only=True):
     """One thermostat. `heat`, `cool`: its set points; held until a time (UTC in s), for good, or by its own schedule.
 
-    `fault`: it does not answer now, and all the rest is old.
+    `fault`: it does not answer now, and all the rest is old. `status`, `why`: what pimgr does with it; `returns`: when
+    it is given back. `fahrenheit`: how its owner counts.
     """
 
     part: str
@@ -54,6 +55,10 @@ class ThermostatLine(Frozen, kw_only=True):
     permanent: bool = False
     read_at: Instant | None = None
     fault: str = ""
+    status: str = ""
+    why: str = ""
+    returns: str = ""
+    fahrenheit: bool = False
 
 
 class ForecastLine(Frozen, kw_only=True):

@@ -21,3 +21,14 @@ def finite_and_in_range(value: float, low: float, high: float) -> bool:
     JSON parsers accept NaN, and clamping NaN to 0..100 gives 100: so a value is tested, never clamped.
     """
     return low <= value <= high and math.isfinite(value)  # in this order: a whole number may be too large for a float
+
+
+def degrees(celsius: float, fahrenheit: bool) -> str:
+    """A temperature in the owner's unit, such as "76 °F" or "24.4 °C"."""
+    value = celsius * 1.8 + 32.0 if fahrenheit else celsius
+    return f"{round(value, 1) + 0.0:g} °{'F' if fahrenheit else 'C'}"
+
+
+def difference(kelvin: float, fahrenheit: bool) -> str:
+    """A difference of temperatures in the owner's unit, such as "2 °F"."""
+    return f"{round(kelvin * 1.8 if fahrenheit else kelvin, 1):g} °{'F' if fahrenheit else 'C'}"

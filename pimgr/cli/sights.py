@@ -10,6 +10,7 @@ from pimgr.cli.lines import NAME, wrapped
 from pimgr.cli.word import ago
 from pimgr.snapshot import ForecastLine, SiteFact, ThermostatLine
 from pimgr.text import safe
+from pimgr.units import degrees
 
 
 def site(facts: Sequence[SiteFact], now: Instant) -> list[str]:
@@ -25,19 +26,26 @@ def site(facts: Sequence[SiteFact], now: Instant) -> list[str]:
 
 
 def thermostat(line: ThermostatLine, now: Instant) -> list[str]:
-    """Indoor temperature, set points, and how long they hold."""
+    """Indoor temperature, set points, how long they hold, and why pimgr moved them."""
     name = safe(line.part, NAME)
     if line.indoor is None or line.read_at is None:
-        return [*wrapped(f"{name}  not read yet", 2), *_why(line.fault)]
+        return [*wrapped(f"{name}  not read yet", 2), *_moved(line), *_why(line.fault)]
     points = (("heat to", line.heat), ("cool to", line.cool))
-    told = [f"{word} {value:.1f} C" for word, value in points if value is not None]
+    told = [f"{word} {degrees(value, line.fahrenheit)}" for word, value in points if value is not None]
     held = "by its own schedule"
     if line.permanent:
         held = "held for good"
     elif line.until is not None:
         held = f"held until {_when(line.until)}"
-    facts = ", ".join([f"{line.indoor:.1f} C", line.mode, *told, held])
-    return [*wrapped(f"{name}  {facts}; read {ago(line.read_at, now)}", 2, 6), *_old(line.fault)]
+    facts = ", ".join([degrees(line.indoor, line.fahrenheit), line.mode, *told, held])
+    return [*wrapped(f"{name}  {facts}; read {ago(line.read_at, now)}", 2, 6), *_moved(line), *_old(line.fault)]
+
+
+def _moved(line: ThermostatLine) -> list[str]:
+    """What pimgr does with it."""
+    if not line.status:
+        return []
+    return wrapped(f"{line.status}: {line.why}" + (f"; {line.returns}" if line.returns else ""), 6)
 
 
 def forecast(line: ForecastLine, now: Instant) -> list[str]:

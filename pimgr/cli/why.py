@@ -10,7 +10,7 @@ from typing import NoReturn
 from pimgr.cli import say, show, sights
 from pimgr.cli.exits import Exit
 from pimgr.cli.word import now
-from pimgr.snapshot import Snapshot
+from pimgr.snapshot import Snapshot, ThermostatLine
 from pimgr.text import safe
 
 SITE = "site"
@@ -26,25 +26,37 @@ def why(part: str | None, run: Path, state: Path, *, as_json: bool) -> NoReturn:
     mine = [line for line in view.parts if part in (line.part, line.part.partition("/")[0])]
     parts = [line for line in view.parts if line.part == part] or mine if part else [p for p in view.parts if p.status]
     facts = view.site if part == SITE else ()
-    if part and not parts and not connections and not facts:
+    stats = [one for one in view.thermostats if _is_asked(part, one)]
+    if part and not parts and not connections and not facts and not stats:
         _unknown(part, view)
     lately = _history(state, part) if part else []
     if as_json:
-        say.json({"running": word.running, "problem": word.problem, "parts": parts, "site": facts, "lately": lately})
+        told = {"running": word.running, "problem": word.problem, "parts": parts, "site": facts}
+        say.json({**told, "thermostats": stats, "lately": lately})
     else:
         if word.problem:
             say.lines([*show.wrapped(f"! {word.problem}", 0, 2), ""])
-        own = any(line.part == part for line in parts)
+        own = part in [*(line.part for line in parts), *(line.part for line in stats)]
         say.lines(line for one in connections if not own for line in show.connection(one, now()))
-        say.lines(show.why(parts, now()) if parts or not (connections or facts) else [])
+        say.lines(show.why(parts, now()) if parts or not (connections or facts or stats) else [])
+        say.lines(line for one in stats for line in sights.thermostat(one, now()))
         say.lines(sights.site(facts, now()))
         say.lines([f"  lately, of {safe(str(part), 60)}:"] if lately else [])
         say.lines([f"    {line}" for line in lately])
     say.leave(Exit.OK if word.running else Exit.NOT_RUNNING)
 
 
+def _is_asked(part: str | None, line: ThermostatLine) -> bool:
+    """Whether a thermostat is the one, one of the connection, or one that was moved."""
+    return bool(line.status) if part is None else part in (line.part, line.part.partition("/")[0])
+
+
 def _unknown(part: str, view: Snapshot) -> NoReturn:
-    names = [*(line.part for line in view.parts), *(one.id for one in view.connections)]
+    names = [
+        *(line.part for line in view.parts),
+        *(one.part for one in view.thermostats),
+        *(one.id for one in view.connections),
+    ]
     near = difflib.get_close_matches(part, names, n=1)
     cure = f'did you mean "{near[0]}"?' if near else "`pimgr status` lists all parts"
     say.fail(f'no part is called "{safe(part, 60)}"; {safe(cure, 100)}', Exit.NO)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pimgr.api import Capability
 from pimgr.config.errors import Kind, did_you_mean, listed, shown
 from pimgr.config.fields import FLAG, PERCENT, Bad, Field, Table, duration, number
+from pimgr.config.hours import TIME
 from pimgr.config.parts import Parts, Role
 from pimgr.policy.comfort import LADDER, Climate, Precool, Rung
 from pimgr.policy.rates import Tariff
@@ -21,7 +22,6 @@ MOST_EASE = 10.0
 USUAL_HIGH, USUAL_COOL = Celsius((105.0 - 32.0) / 1.8), Celsius((67.0 - 32.0) / 1.8)
 UNITS = ("F", "C")
 _DEGREES = re.compile(r"\s*(-?[0-9]+(?:\.[0-9]+)?)\s*°?\s*([A-Za-z]+)\s*")
-_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 
 def _measured(value: object) -> tuple[float, str]:
@@ -61,16 +61,6 @@ def _unit(value: object) -> bool:
 
 
 UNIT = Field('"F" or "C"', _unit)
-
-
-def _time(value: object) -> float:
-    match = _TIME.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise Bad("write hours and minutes in quotes, of 24 hours a day")
-    return int(match[1]) * 3600.0 + int(match[2]) * 60.0
-
-
-TIME = Field('a time of the day, such as "12:00"', _time)
 
 
 @dataclass(frozen=True)
@@ -149,9 +139,7 @@ class ClimateTable:
                     "below", expected=f"less than {last.charge:g}: the highest charge first", cure="put it in order"
                 )
             elif last and ease < last.offset + LEAST_STEP - 1e-9:
-                row.wrong(
-                    "ease", expected="at least 1 C (1.8 F) more than the rung before", cure="ease more, or leave it out"
-                )
+                row.wrong("ease", expected="at least 1 C (1.8 F) more than the rung before")
             rungs.append(Rung(Percent(below), ease))
         if not table.raw["ladder"]:
             table.wrong("ladder", expected='at least one rung, such as { below = 50, ease = "2 F" }')
@@ -197,21 +185,19 @@ class ClimateTable:
             cool=cool,
             high=high,
             below=None if below is None else Percent(below),
-            at_s=table.get("at", TIME, 12 * 3600.0),
+            at_s=60.0 * table.get("at", TIME, 12 * 60),
             seasons=self._seasons(table, usual),
         )
         table.close()
         if cool < spans.coolest:
             table.wrong("to", expected="no less than coolest, under [climate]", cure="change one of the two")
         if high is not None and not self.parts.all(FORECAST) and not self.parts.broken:
-            cure = 'add a connection, such as type = "openmeteo.forecast", or write below = 90 and no high'
+            cure = 'add a connection, such as type = "weather.open-meteo", or write below = 90 and no high'
             key = table.path("high")
             self.report.add(key, Kind.PART, found="no forecast", expected="a connection that has a forecast", cure=cure)
         if not self._has_peak():
             expected = "a [tariff] with a peak: a house is precooled for one"
-            self.report.add(
-                table.key, Kind.MISSING, found="no peak", expected=expected, cure="write one, or remove this"
-            )
+            self.report.add(table.key, Kind.MISSING, found="no peak", expected=expected, cure="or remove this")
         return precool
 
     def _makes_sense(self, table: Table, climate: Climate) -> None:

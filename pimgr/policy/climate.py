@@ -13,8 +13,8 @@ from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, Reason, SetPoi
 from pimgr.policy.outage import Want
 from pimgr.policy.rungs import PRECOOL, peak_now, peak_to_come, precooling
 from pimgr.policy.turn import Turn
-from pimgr.policy.values import SET_POINT_STEP, difference
-from pimgr.units import Celsius
+from pimgr.policy.values import SET_POINT_STEP
+from pimgr.units import Celsius, difference
 
 RULE = "climate"
 QUARTER_S = 900.0
@@ -62,7 +62,7 @@ def _cause(turn: Turn, state: State, climate: Climate) -> Cause | None:
         until=_quarter(peak.start),
         over=peak.start,
         why="the house is precooled before the peak of a hot day",
-        returns="comes back when the peak begins",
+        returns="when the peak begins",
     )
 
 
@@ -81,7 +81,7 @@ def _of_peak(turn: Turn, state: State, climate: Climate) -> Cause | None:
         until=min(_quarter(peak.end), _hours_ahead(wall, MOST_HOURS)),
         over=peak.end,
         where="in a peak",
-        returns="comes back when the peak is over",
+        returns="when the peak is over",
     )
 
 
@@ -98,7 +98,7 @@ def _of_outage(turn: Turn, state: State, climate: Climate) -> Cause | None:
         until=None if wall is None else _hours_ahead(wall, OUTAGE_HOURS),
         over=None,
         where="in an outage",
-        returns="comes back when the outage is over",
+        returns="when the outage is over",
         frozen=state.phase is Phase.SETTLING,
     )
 
@@ -155,7 +155,7 @@ def _as_it_is(turn: Turn, claim: Claim | None) -> Want | None:
         episode=claim.episode,
         order=claim.order,
         why="the clock of the box isn't set yet, so it is left as it is",
-        returns="comes back when the time is known and the peak over",
+        returns="when the time is known and the peak over",
         frozen=True,
     )
 

@@ -53,7 +53,7 @@ def _pursue(ledger: Ledger, key: Key, goal: Value, frozen: bool) -> None:
         case Verdict.PERSON if claim.aspect is Aspect.HOLD:
             ledger.release(key, claim)
         case Verdict.NOT_YET if not frozen and may_ask_again(turn, claim, goal):
-            ledger.ask(key, claim, goal, _why(ledger, claim))
+            ledger.ask(key, claim, goal, over_for_it(ledger.state, claim))
         case _:
             turn.look.add(claim.part)
 
@@ -80,11 +80,7 @@ def _start(ledger: Ledger, owed: list[Key], keeps: dict[str, Value]) -> None:
                 claim, status=ClaimStatus.RETURNING, since=turn.now.instant, progress=Progress(), reasserted_at=None
             )
             turn.tell(f"{claim.part}: to be {turn.said(goal)} again", claim.part, "returning")
-            ledger.ask(key, returning, goal, _why(ledger, claim))
-
-
-def _why(ledger: Ledger, claim: Claim) -> str:
-    return holds.END if claim.aspect is Aspect.HOLD else over_for_it(ledger.state)
+            ledger.ask(key, returning, goal, over_for_it(ledger.state, claim))
 
 
 def _set_by_hand(turn: Turn, claim: Claim) -> bool:

@@ -23,7 +23,6 @@ EARLY_S = 300.0
 SLACK_S = 60.0
 NAG_AFTER_S = 3600.0
 """A thermostat is read rarely, and a hold ends by itself: nobody is told sooner that one is still owed."""
-END = "nothing wants it moved any more"
 COOLS = (ThermostatMode.COOL, ThermostatMode.AUTO)
 HEATS = (ThermostatMode.HEAT, ThermostatMode.AUTO)
 

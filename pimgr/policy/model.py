@@ -97,8 +97,8 @@ class Claim(Frozen, kw_only=True):
 
     `before` was read at `before_at`, never assumed. `since`: when `status` last changed. `sent_at`: the last request to
     take it, which may still have its effect; `woken_at`: the last request to start a host. `nags`, `warned`: mails.
-    `watts`: what taking it saves, as far as that was known then. `ours`: values of a thermostat that were wanted before
-    and may still be in force.
+    `watts`: what taking it saves, as far as that was known then.
+    `ours`: values of a thermostat that were wanted before and may still be in force.
     """
 
     id: int

@@ -11,14 +11,16 @@ UNKNOWN_S = 3600.0
 """Not knowing the charge holds nothing back for longer: the grid is there, and meters may stay broken for days."""
 
 
-def over_for_it(state: State) -> str:
+def over_for_it(state: State, claim: Claim) -> str:
     """Why it is given back."""
+    if claim.aspect is Aspect.HOLD:
+        return "nothing wants it moved any more"
     return "the battery allows it" if state.phase is Phase.OUTAGE else "the outage is over for it"
 
 
 def waiting(turn: Turn, state: State, claim: Claim) -> str:
     """What a claim waits for, to follow "comes back": "when the battery is at 30 %"; "" if for nothing."""
-    if claim.status is ClaimStatus.RETURNING:
+    if claim.status is ClaimStatus.RETURNING or claim.aspect is Aspect.HOLD:
         return ""
     return _for_charge(turn, state, claim) or _for_rest(turn, claim)
 

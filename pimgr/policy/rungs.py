@@ -6,6 +6,7 @@ The rung is a function of the charge, so a drop past two thresholds gives the de
 from __future__ import annotations
 
 from pimgr.api import replace
+from pimgr.policy import tariff
 from pimgr.policy.calendar import Day, Window
 from pimgr.policy.comfort import Climate, Precool
 from pimgr.policy.model import Aspect, Phase, State
@@ -64,11 +65,8 @@ def _outage_rung(climate: Climate, charge: Percent | None, old: int) -> int:
 
 def peak_now(turn: Turn) -> Window | None:
     """The peak that is in force, if its season is one of the climate's."""
-    wall, calendar, climate = turn.wall(), turn.inputs.calendar, turn.policy.climate
-    if wall is None or calendar is None or climate is None:
-        return None
-    window = calendar.window(wall)
-    return window if window and window.peak and _fits(window, climate.seasons) else None
+    climate, window = turn.policy.climate, tariff.window(turn.inputs, turn.before, turn.now)
+    return window if climate and window and window.peak and _fits(window, climate.seasons) else None
 
 
 def peak_to_come(turn: Turn) -> Window | None:
@@ -77,7 +75,7 @@ def peak_to_come(turn: Turn) -> Window | None:
     precool = climate.precool if climate else None
     if wall is None or calendar is None or precool is None:
         return None
-    day, window = calendar.day(wall), calendar.window(wall)
+    day, window = calendar.day(wall), tariff.window(turn.inputs, turn.before, turn.now)
     if day is None or (window and window.peak):
         return None
     begin = _time_of(day, precool.at_s)

@@ -24,9 +24,9 @@ from pimgr.policy.turn import Turn
 from pimgr.policy.values import enough, value_of, word
 from pimgr.units import Percent
 
+WARN_AFTER_S = 120.0
 GRID_LOST_S = 60.0
 """After this long without a word, or the longest silence that its source may keep, nobody knows the grid."""
-WARN_AFTER_S = 120.0
 
 
 def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | None) -> None:
@@ -185,8 +185,8 @@ def _of_claim(claim: Claim, want: Want | None, turn: Turn, state: State) -> Reas
     if want is None:
         fault = turn.view(claim.part).fault
         target = default_target(claim, {k.part: k.value for k in keeps.in_force(turn.policy)}, turn.wall())
-        end = holds.END if claim.aspect is Aspect.HOLD else over_for_it(state)
-        why = f"{end}, it is to be {turn.said(target)} again{trouble}"
+        to = "is to be" if claim.aspect is Aspect.HOLD else "goes back to"
+        why = f"{over_for_it(state, claim)}, it {to} {turn.said(target)}{trouble}"
         turns = f"comes back {waiting(turn, state, claim) or 'in its turn'}"
         late = f"comes back as soon as it answers ({fault})" if fault else turns
         frozen = "comes back when the grid is steady" if state.phase is Phase.SUSPECT else late

@@ -19,7 +19,7 @@ from pimgr.policy.aspects import (
     Wish,
 )
 from pimgr.policy.model import PartReading, Skip
-from pimgr.units import Celsius
+from pimgr.units import Celsius, degrees
 
 LEVEL_STEP = 0.5
 """Levels are the same within it: chargers count in whole amperes, or measure what they let through."""
@@ -128,17 +128,6 @@ def _points(value: SetPoints, fahrenheit: bool) -> str:
         return "on its own schedule"
     sides = (("heating to", value.heat), ("cooling to", value.cool))
     return " and ".join(f"{side} {degrees(point, fahrenheit)}" for side, point in sides if point is not None)
-
-
-def degrees(celsius: float, fahrenheit: bool) -> str:
-    """A temperature in the owner's unit, such as "76 °F" or "24.4 °C"."""
-    value = celsius * 1.8 + 32.0 if fahrenheit else celsius
-    return f"{round(value, 1) + 0.0:g} °{'F' if fahrenheit else 'C'}"
-
-
-def difference(kelvin: float, fahrenheit: bool) -> str:
-    """A difference of temperatures in the owner's unit, such as "2 °F"."""
-    return f"{round(kelvin * 1.8 if fahrenheit else kelvin, 1):g} °{'F' if fahrenheit else 'C'}"
 
 
 def setting_of(reading: SiteReading, aspect: Aspect) -> Setting | None:

@@ -62,9 +62,9 @@ site     charge 84 %, load 500 W (gateway, 3 s ago)
          reserve 30 %, mode self_consumption (tesla, 4 min ago)
 
 Thermostats
-  hall  22.5 C, cool, heat to 20.0 C, cool to 25.5 C, by its own schedule; read
+  hall  22.5 °C, cool, heat to 20 °C, cool to 25.5 °C, by its own schedule; read
       4 min ago
-  bedroom  21.0 C, heat, heat to 19.0 C, held for good; read 1 h 0 min ago
+  bedroom  21 °C, heat, heat to 19 °C, held for good; read 1 h 0 min ago
       ! old: it is disconnected
   attic  not read yet
 
@@ -92,6 +92,16 @@ def test_what_is_seen_and_not_switched_is_told_with_its_source_and_its_age() -> 
         forecasts=(ForecastLine(part="sky", hours=384, days=16, read_at=earlier(1200), fault="no answer in 30 s"),),
     )  # fmt: skip
     assert SIGHTS in "\n".join(show.status(house, FRESH, earlier(0)))
+
+
+def test_a_moved_thermostat_says_why_and_until_when_in_its_owners_degrees() -> None:
+    line = ThermostatLine(part="hall", title="Hall", indoor=25.0, mode="cool", cool=76 / 1.8 - 32 / 1.8,  # type: ignore[arg-type]
+                          read_at=earlier(5), status="taken", why="the battery fell to 50 %", fahrenheit=True,
+                          returns="comes back when the peak is over")  # fmt: skip
+    assert sights.thermostat(line, earlier(0)) == [
+        "  hall  77 °F, cool, cool to 76 °F, by its own schedule; read 5 s ago",
+        "      taken: the battery fell to 50 %; comes back when the peak is over",
+    ]
 
 
 def test_a_hold_is_told_with_its_end_by_the_clock_in_the_house() -> None:

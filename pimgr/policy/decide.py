@@ -18,7 +18,7 @@ from pimgr.policy import (
     telling,
     tiers,
 )
-from pimgr.policy.model import Aspect, Decision, Inputs, Memory, Phase, Policy, State, Value
+from pimgr.policy.model import Aspect, Decision, Inputs, Memory, Phase, Policy, State
 from pimgr.policy.turn import Turn
 
 
@@ -41,8 +41,7 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     ledger = claims.Ledger(turn, state)
     ledger.hear()
     ledger.take(wants)
-    targets: dict[str, Value] = {k.part: k.value for k in keeps.in_force(policy)}
-    giveback.give_back(ledger, {(w.part, w.aspect) for w in wants}, targets)
+    giveback.give_back(ledger, {(w.part, w.aspect) for w in wants}, keeps.targets(policy))
     state = keeps.keep(turn, draw.weigh(turn, ledger.close()), set(ledger.claims))
     state = tariff.keep(turn, state)
     state = rungs.note(turn, replace(state, action_ids=turn.action_ids))

@@ -22,6 +22,11 @@ def in_force(policy: Policy) -> tuple[StandingTarget, ...]:
     return tuple(k for k in policy.keeps if k.part not in policy.never_shed or k.value not in off)
 
 
+def targets(policy: Policy) -> dict[str, Value]:
+    """They by part."""
+    return {target.part: target.value for target in in_force(policy)}
+
+
 def keep(turn: Turn, state: State, claimed: set[Key]) -> State:
     """Pursue every standing target whose part is not claimed, outside outages only."""
     known = {(k.part, k.aspect): k for k in state.kept}

@@ -184,7 +184,7 @@ def _of_claim(claim: Claim, want: Want | None, turn: Turn, state: State) -> Reas
     trouble = f"; {claim.progress.problem}" if claim.progress.problem else ""
     if want is None:
         fault = turn.view(claim.part).fault
-        target = default_target(claim, {k.part: k.value for k in keeps.in_force(turn.policy)}, turn.wall())
+        target = default_target(claim, keeps.targets(turn.policy), turn.wall())
         to = "is to be" if claim.aspect is Aspect.HOLD else "goes back to"
         why = f"{over_for_it(state, claim)}, it {to} {turn.said(target)}{trouble}"
         turns = f"comes back {waiting(turn, state, claim) or 'in its turn'}"

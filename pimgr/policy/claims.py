@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pimgr.api import replace
 from pimgr.policy import holds, telling
+from pimgr.policy.layers import Proof
 from pimgr.policy.model import (
     Aspect,
     Claim,
@@ -38,6 +39,7 @@ class Ledger:
         self.skips = [s for s in state.skips if turn.goes_on(s.episode)]
         self.claim_ids = state.claim_ids
         self.gave_back_at = state.gave_back_at
+        self.due = state.due
 
     def close(self) -> State:
         return replace(
@@ -48,6 +50,7 @@ class Ledger:
             skips=tuple(self.skips),
             claim_ids=self.claim_ids,
             gave_back_at=self.gave_back_at,
+            due=self.due,
         )
 
     # ------------------------------------------------------------------------------------------ what was told
@@ -84,7 +87,7 @@ class Ledger:
             self.turn.tell(f"{part}: confirmed as ours, it will be given back", part, "answered")
             if (part, question.aspect) not in self.claims:
                 self.claims[part, question.aspect] = replace(
-                    self._turn_to(question, ClaimStatus.TAKEN), id=self._new_id(), reasserted_at=None
+                    self.turn_to(question, ClaimStatus.TAKEN), id=self._new_id(), reasserted_at=None
                 )
         self.questions = tuple(q for q in self.questions if q.part != part)
 
@@ -116,7 +119,7 @@ class Ledger:
             return
         self.turn.tell(f"{want.part}: to be {self.turn.said(want.value)}, because {want.why}", want.part, "taking")
         ours = (*claim.ours, claim.wanted) if claim.aspect is Aspect.HOLD else ()
-        claim = replace(self._turn_to(claim, ClaimStatus.TAKING), wanted=want.value, reasserted_at=None, ours=ours)
+        claim = replace(self.turn_to(claim, ClaimStatus.TAKING), wanted=want.value, reasserted_at=None, ours=ours)
         self._pursue_taking(key, claim, want)
 
     def _begin(self, want: Want) -> None:
@@ -172,7 +175,7 @@ class Ledger:
             self._move(key, claim, want)
             return
         match claim.status:
-            case ClaimStatus.RETURNING:
+            case ClaimStatus.RETURNING if not want.frozen:
                 self._take_back(key, claim, want)
             case ClaimStatus.TAKING:
                 self._pursue_taking(key, claim, want)
@@ -187,7 +190,7 @@ class Ledger:
         """
         self.turn.tell(f"{claim.part}: taken again before it was given back", claim.part, "taking")
         progress = replace(claim.progress, accepted=False, tries=0)
-        claim = replace(claim, status=ClaimStatus.TAKING, since=self.turn.now.instant, progress=progress)
+        claim = replace(self.turn_to(claim, ClaimStatus.TAKING), progress=progress)
         if claim.aspect is not Aspect.HOST_POWER and fresh_reading(self.turn, claim) is not None:
             self.ask(key, claim, claim.wanted, want.why)
         else:
@@ -197,7 +200,7 @@ class Ledger:
         match in_flight(self.turn, claim, claim.wanted):
             case Verdict.SEEN:
                 self.turn.tell(f"{claim.part}: {self.turn.said(claim.wanted)}", claim.part, "taken")
-                self.claims[key] = self._turn_to(settled(self.turn, claim), ClaimStatus.TAKEN)
+                self.claims[key] = self.turn_to(settled(self.turn, claim), ClaimStatus.TAKEN)
             case Verdict.PERSON:
                 self.release(key, claim)
             case Verdict.OURS:
@@ -236,7 +239,7 @@ class Ledger:
             del self.claims[key]
             self.turn.tell(f"{claim.part}: its hold ran out, on its own schedule again", claim.part, "returned")
         else:
-            self.claims[key] = self._turn_to(claim, ClaimStatus.TAKING)
+            self.claims[key] = self.turn_to(claim, ClaimStatus.TAKING)
 
     def _is_excused(self, claim: Claim, verdict: Verdict) -> bool:
         """Whether we ask again: once after a gap, always where a host is in its old boot or the config enforces."""
@@ -251,7 +254,7 @@ class Ledger:
         how = "came back by itself" if verdict is Verdict.GAP else f"{hand}, and the config enforces it"
         self.turn.tell(f"{claim.part}: {how}, asked again", claim.part, "again")
         claim = replace(claim, reasserted_at=self.turn.now.instant)
-        self.ask(key, self._turn_to(claim, ClaimStatus.TAKING), claim.wanted, want.why)
+        self.ask(key, self.turn_to(claim, ClaimStatus.TAKING), claim.wanted, want.why)
 
     def _enforced(self, part: str, aspect: Aspect) -> bool:
         of = self.turn.of(part)
@@ -259,8 +262,9 @@ class Ledger:
 
     # --------------------------------------------------------------------------------------------- shared steps
 
-    def _turn_to(self, claim: Claim, status: ClaimStatus) -> Claim:
-        return replace(claim, status=status, since=self.turn.now.instant, progress=Progress())
+    def turn_to(self, claim: Claim, status: ClaimStatus) -> Claim:
+        proof = claim.proof if status is ClaimStatus.TAKEN else Proof()
+        return replace(claim, status=status, since=self.turn.now.instant, progress=Progress(), proof=proof)
 
     def _new_id(self) -> int:
         self.claim_ids += 1

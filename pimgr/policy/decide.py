@@ -11,6 +11,7 @@ from pimgr.policy import (
     draw,
     giveback,
     keeps,
+    machines,
     outage,
     phases,
     rungs,
@@ -38,6 +39,7 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     telling.moves(turn, moves, state, percent)
     telling.tiers(turn, before, state, percent)
 
+    state, wants = machines.arrange(turn, state, wants)
     ledger = claims.Ledger(turn, state)
     ledger.hear()
     ledger.take(wants)

@@ -11,17 +11,29 @@ from pimgr.api import HostReading, Severity, replace
 from pimgr.policy import holds
 from pimgr.policy.claims import Ledger
 from pimgr.policy.keeps import default_target
-from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, Progress, Value
+from pimgr.policy.machines import Returning
+from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, Value
 from pimgr.policy.patience import over_for_it, waiting
 from pimgr.policy.turn import Key, Turn, measured_after
 from pimgr.policy.values import bidding, fits, value_of
-from pimgr.policy.verdict import Verdict, fresh_reading, going_down, in_flight, left_alone, may_ask_again
+from pimgr.policy.verdict import (
+    WAKE_TRIES,
+    Verdict,
+    fresh_reading,
+    going_down,
+    in_flight,
+    is_being_woken,
+    left_alone,
+    may_ask_again,
+)
 
 
 class Step(Enum):
     """What giving back needs of a claim now."""
 
     WAIT = auto()
+    HELD = auto()
+    """Others must be back before it."""
     START = auto()
     DONE = auto()
 
@@ -35,17 +47,23 @@ def give_back(ledger: Ledger, wanted: set[Key], keeps: dict[str, Value]) -> None
         if claim.owed_since is None:
             ledger.claims[key] = replace(claim, owed_since=ledger.turn.now.instant)
     frozen = ledger.state.phase is Phase.SUSPECT
+    back = Returning(ledger.turn, ledger.claims, wanted, ledger.due)
+    back.judge()
     for key in owed:
         if ledger.claims[key].status is ClaimStatus.RETURNING:
-            _pursue(ledger, key, default_target(ledger.claims[key], keeps, ledger.turn.wall()), frozen)
+            goal = default_target(ledger.claims[key], keeps, ledger.turn.wall())
+            if _pursue(ledger, key, goal, frozen):
+                back.powered(key[0])
     if not frozen:
-        _start(ledger, owed, keeps)
+        _start(ledger, back, owed, keeps)
     for key in owed:
         if key in ledger.claims:
-            _nag(ledger, key)
+            _nag(ledger, key, back.said(key[0]))
+    ledger.due = (*(due for due in ledger.due if not due.back), *back.left())
 
 
-def _pursue(ledger: Ledger, key: Key, goal: Value, frozen: bool) -> None:
+def _pursue(ledger: Ledger, key: Key, goal: Value, frozen: bool) -> bool:
+    """Whether it was asked for again, or is back."""
     turn, claim = ledger.turn, ledger.claims[key]
     match in_flight(turn, claim, goal):
         case Verdict.SEEN if not _in_mid_shutdown(turn, claim):
@@ -56,10 +74,12 @@ def _pursue(ledger: Ledger, key: Key, goal: Value, frozen: bool) -> None:
             ledger.ask(key, claim, goal, over_for_it(ledger.state, claim))
         case _:
             turn.look.add(claim.part)
+            return False
+    return True
 
 
-def _start(ledger: Ledger, owed: list[Key], keeps: dict[str, Value]) -> None:
-    """Start the next ones, in reverse order of taking, `stagger_s` apart."""
+def _start(ledger: Ledger, back: Returning, owed: list[Key], keeps: dict[str, Value]) -> None:
+    """Start the next ones, in reverse order of taking, `stagger_s` apart, none before what it needs."""
     turn, stagger = ledger.turn, ledger.turn.policy.timing.stagger_s
     waiting = [k for k in owed if k in ledger.claims and ledger.claims[k].status is not ClaimStatus.RETURNING]
     for key in sorted(waiting, key=lambda k: -ledger.claims[k].order):
@@ -68,19 +88,22 @@ def _start(ledger: Ledger, owed: list[Key], keeps: dict[str, Value]) -> None:
             ledger.release(key, claim)
             continue
         goal = default_target(claim, keeps, turn.wall())
-        step = _step(ledger, claim, goal)
+        step = _step(ledger, claim, goal, held=bool(back.holds(claim.part)))
         if step is Step.DONE:
             _close(ledger, key, f"{claim.part}: {turn.said(goal)} already")
+            back.powered(claim.part, by_us=False)
+        elif step is Step.WAIT:
+            back.come(claim.part)
         elif step is Step.START:
             last = ledger.gave_back_at
             if stagger and last is not None and not turn.waited(last, stagger):
                 return
             ledger.gave_back_at = turn.now.instant
-            returning = replace(
-                claim, status=ClaimStatus.RETURNING, since=turn.now.instant, progress=Progress(), reasserted_at=None
-            )
+            returning = replace(ledger.turn_to(claim, ClaimStatus.RETURNING), reasserted_at=None)
             turn.tell(f"{claim.part}: to be {turn.said(goal)} again", claim.part, "returning")
             ledger.ask(key, returning, goal, over_for_it(ledger.state, claim))
+            back.come(claim.part, anew=True)
+            back.powered(claim.part)
 
 
 def _set_by_hand(turn: Turn, claim: Claim) -> bool:
@@ -91,14 +114,19 @@ def _set_by_hand(turn: Turn, claim: Claim) -> bool:
     return graded and left_alone(turn, claim) is Verdict.PERSON
 
 
-def _step(ledger: Ledger, claim: Claim, goal: Value) -> Step:
+def _step(ledger: Ledger, claim: Claim, goal: Value, *, held: bool) -> Step:
+    """`held`: others must be back before. What is up, or may still be told to stay up, waits for nobody."""
     turn, reading = ledger.turn, fresh_reading(ledger.turn, claim)
     mark = claim.progress.asked_at if claim.status is ClaimStatus.TAKING else claim.since
     if reading is None or (mark is not None and not measured_after(reading.at, mark, turn.now)):
         turn.look.add(claim.part)
-        return Step.WAIT
+        return Step.HELD if held else Step.WAIT
     if not fits(value_of(reading), goal):
-        return Step.WAIT if claim.aspect is Aspect.HOLD and holds.rests(turn, claim.part) else Step.START
+        waits = claim.aspect is Aspect.HOLD and holds.rests(turn, claim.part)
+        if claim.woken_at is not None and not measured_after(reading.at, claim.woken_at, turn.now):
+            turn.look.add(claim.part)  # its outlet has power again: it may have started by itself
+            waits = True
+        return Step.HELD if held else Step.WAIT if waits else Step.START
     if going_down(turn, claim, reading):
         of = turn.of(claim.part)
         if isinstance(reading, HostReading) and of is not None and of.calls_off:
@@ -119,8 +147,11 @@ def _close(ledger: Ledger, key: Key, text: str) -> None:
     ledger.turn.tell(text, claim.part, "returned")
 
 
-def _nag(ledger: Ledger, key: Key) -> None:
-    """Tell a person about a part that has been owed for long: after ten minutes, then daily."""
+def _nag(ledger: Ledger, key: Key, waits: str) -> None:
+    """Tell a person about a part that has been owed for long: after ten minutes, then daily.
+
+    A machine that is being woken is tried often enough before; `waits`: what must be back before it.
+    """
     turn, timing, claim = ledger.turn, ledger.turn.policy.timing, ledger.claims[key]
     last = claim.nagged_at
     after_s = max(timing.nag_after_s, holds.NAG_AFTER_S if claim.aspect is Aspect.HOLD else 0.0)
@@ -128,9 +159,12 @@ def _nag(ledger: Ledger, key: Key) -> None:
     by_wall = since is not None and turn.now.wall_trusted and turn.now.since(since) >= every
     if since is None or not (by_wall or turn.surely_waited(since, every)):
         return
+    if last is None and is_being_woken(claim) and claim.progress.tries < WAKE_TRIES:
+        return
     ledger.claims[key] = replace(claim, nagged_at=turn.now.instant, nags=claim.nags + 1)
     found = turn.said(claim.before)
-    problem = claim.progress.problem or turn.view(claim.part).fault or "it does not answer"
+    problem = claim.progress.problem or turn.view(claim.part).fault or (f"it waits until {waits}" if waits else "")
+    problem = problem or _silence(claim)
     cure = f"{bidding(claim.before).capitalize()} by hand"
     turn.mail(
         f"owed-{claim.id}-{claim.nags + 1}",
@@ -141,4 +175,12 @@ def _nag(ledger: Ledger, key: Key) -> None:
             f"The trouble: {problem}.",
             f"pimgr goes on trying. {cure}, or write it off with: pimgr forget {claim.part}",
         ],
+    )
+
+
+def _silence(claim: Claim) -> str:
+    return (
+        f"it was woken {claim.progress.tries} times and does not answer"
+        if is_being_woken(claim)
+        else "it does not answer"
     )

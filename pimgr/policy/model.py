@@ -22,6 +22,7 @@ from pimgr.policy.allowance import Budget, Draw
 from pimgr.policy.aspects import Aspect, HostPower, Level, SetPoints, Switch, Value, Wish
 from pimgr.policy.calendar import Calendar
 from pimgr.policy.comfort import ClimateState
+from pimgr.policy.layers import Due, Proof
 from pimgr.policy.people import Ack, Arm, Disarm, Disarmed, Lease, LetGo
 from pimgr.policy.rates import Schedule
 from pimgr.policy.settings import SiteState, Span
@@ -95,10 +96,10 @@ class ClaimStatus(StrEnum):
 class Claim(Frozen, kw_only=True):
     """Something pimgr took from the house, and owes back until it was seen given back.
 
-    `before` was read at `before_at`, never assumed. `since`: when `status` last changed. `sent_at`: the last request to
-    take it, which may still have its effect; `woken_at`: the last request to start a host. `nags`, `warned`: mails.
-    `watts`: what taking it saves, as far as that was known then.
-    `ours`: values of a thermostat that were wanted before and may still be in force.
+        `before` was read at `before_at`, never assumed. `since`: when `status` last changed. `sent_at`: the last request to
+    take it, which may still have its effect; `woken_at`: the last request to start a host, or the moment its outlet
+    was given back. `proof`: of a host's being off. `nags`, `warned`: mails. `watts`: what taking it saves, as far as
+    that was known then. `ours`: values of a thermostat that were wanted before and may still be in force.
     """
 
     id: int
@@ -123,6 +124,7 @@ class Claim(Frozen, kw_only=True):
     woken_at: Instant | None = None
     watts: Watts | None = None
     ours: tuple[Value, ...] = ()
+    proof: Proof = Proof()
 
 
 class Kept(Frozen, kw_only=True):
@@ -209,6 +211,8 @@ class State(Frozen, kw_only=True):
     kept: tuple[Kept, ...] = ()
     hands_off: tuple[HandsOff, ...] = ()
     skips: tuple[Skip, ...] = ()
+    due: tuple[Due, ...] = ()
+    """Machines that others wait for, once their turn came."""
     site: SiteState = SiteState()
     leases: tuple[Lease, ...] = ()
     disarmed: Disarmed | None = None

@@ -11,7 +11,7 @@ class Want(Frozen, kw_only=True):
     """A take: `part` is to be `value` while `rule` says so. `order`: earlier goes off first and comes back last.
 
     `why`: "the grid is down"; `returns`: when it comes back, such as "when the grid has been back for 5 min".
-    `frozen`: what is taken stays so, but nothing new is asked for.
+    `frozen`: what is taken stays so, but nothing new is asked for. `waits`: for what, such as "pc1 to be off".
     """
 
     part: str
@@ -23,6 +23,7 @@ class Want(Frozen, kw_only=True):
     why: str
     returns: str = ""
     frozen: bool = False
+    waits: str = ""
 
 
 def wants(state: State, policy: Policy) -> tuple[Want, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pimgr.api import Grid, Now, Severity, replace
-from pimgr.policy import conditions, holds, keeps, outage
+from pimgr.policy import conditions, holds, keeps, machines, outage
 from pimgr.policy.keeps import default_target
 from pimgr.policy.model import (
     Aspect,
@@ -25,6 +25,7 @@ from pimgr.policy.values import enough, value_of, word
 from pimgr.units import Percent
 
 WARN_AFTER_S = 120.0
+TAKEN_LATER = "taken as soon as it answers"
 GRID_LOST_S = 60.0
 """After this long without a word, or the longest silence that its source may keep, nobody knows the grid."""
 
@@ -152,8 +153,9 @@ def all_given_back(turn: Turn, old: State, new: State) -> None:
 def reasons(turn: Turn, state: State, wants: tuple[Want, ...]) -> None:
     """One line for every part that pimgr has an opinion on."""
     policy, wanted = turn.policy, {(w.part, w.aspect): w for w in wants}
+    back = machines.Returning(turn, {(c.part, c.aspect): c for c in state.claims}, wanted, state.due)
     for claim in state.claims:
-        turn.reasons.append(_of_claim(claim, wanted.get((claim.part, claim.aspect)), turn, state))
+        turn.reasons.append(_of_claim(claim, wanted.get((claim.part, claim.aspect)), back, state))
     told = {c.part for c in state.claims}
     for hand in {(h.part, h.aspect): h for h in state.hands_off}.values():
         turn.reasons.append(Reason(part=hand.part, status="hands off", why=hand.why, returns=left_until(hand.aspect)))
@@ -168,10 +170,9 @@ def reasons(turn: Turn, state: State, wants: tuple[Want, ...]) -> None:
             turn.reasons.append(Reason(part=want.part, status="skip", why=why))
         else:
             fault = turn.view(want.part).fault or "it was not read yet"
-            why = f"to be {turn.said(want.value)}, because {want.why}; {fault}"
-            turn.reasons.append(
-                Reason(part=want.part, status="pending", why=why, returns="taken as soon as it answers")
-            )
+            trouble, then = (f"waits for {want.waits}", "taken in its turn") if want.waits else (fault, TAKEN_LATER)
+            why = f"to be {turn.said(want.value)}, because {want.why}; {trouble}"
+            turn.reasons.append(Reason(part=want.part, status="pending", why=why, returns=then))
     for question in state.questions:
         why = f"the journal was lost; it may have been {word(question.before)} before pimgr took it: was it us?"
         returns = f"pimgr return {question.part}, or pimgr forget {question.part}"
@@ -180,32 +181,30 @@ def reasons(turn: Turn, state: State, wants: tuple[Want, ...]) -> None:
         turn.reasons.append(Reason(part=part, status="protected", why="it is on the never-shed list"))
 
 
-def _of_claim(claim: Claim, want: Want | None, turn: Turn, state: State) -> Reason:
+def _of_claim(claim: Claim, want: Want | None, back: machines.Returning, state: State) -> Reason:
+    turn = back.turn
     trouble = f"; {claim.progress.problem}" if claim.progress.problem else ""
     if want is None:
         fault = turn.view(claim.part).fault
         target = default_target(claim, keeps.targets(turn.policy), turn.wall())
         to = "is to be" if claim.aspect is Aspect.HOLD else "goes back to"
         why = f"{over_for_it(state, claim)}, it {to} {turn.said(target)}{trouble}"
-        turns = f"comes back {waiting(turn, state, claim) or 'in its turn'}"
+        waits = waiting(turn, state, claim)
+        held = back.said(claim.part) if claim.status is not ClaimStatus.RETURNING else ""
+        turns = f"waits until {held}" if held and not waits else f"comes back {waits or 'in its turn'}"
         late = f"comes back as soon as it answers ({fault})" if fault else turns
         frozen = "comes back when the grid is steady" if state.phase is Phase.SUSPECT else late
         returns = "asked to come back, not seen yet" if claim.status is ClaimStatus.RETURNING and not fault else frozen
         return Reason(part=claim.part, status="owed", why=why, returns=returns)
-    proof = "" if _proven(claim, turn) else "; it went silent, which is not proof that it is off"
+    proof = "" if _proven(claim) else "; it went silent, which is not proof that it is off"
     returns = f"comes back {want.returns}" if want.returns else ""
     return Reason(part=claim.part, status=claim.status, why=want.why + trouble + proof, returns=returns)
 
 
-def _proven(claim: Claim, turn: Turn) -> bool:
-    """Off is proven for a host when it accepted, fell silent, and its witness on the same path still answers."""
-    if claim.aspect is not Aspect.HOST_POWER or claim.status is not ClaimStatus.TAKEN:
-        return True
-    of = turn.of(claim.part)
-    if of is None or of.witness is None:
-        return False
-    witness = turn.of(of.witness)
-    return turn.fresh(of.witness, witness.fresh_s if witness else 60.0) is not None
+def _proven(claim: Claim) -> bool:
+    """Off is proven for a host by its outlet's watts, or by a witness; see `proof`."""
+    taken = claim.aspect is Aspect.HOST_POWER and claim.status is ClaimStatus.TAKEN
+    return not taken or claim.proof.off_at is not None
 
 
 def headline(decision: Decision, policy: Policy, now: Now) -> str:

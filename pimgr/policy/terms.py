@@ -28,7 +28,8 @@ class PartPolicy(Frozen, kw_only=True):
 
     `shed_to`: the level to which a graded load is taken. `calls_off`: a host that may still be asked to stay up.
     `watts`: what it draws where nothing measures it. `min_off_s`: it stays off so long, for the sake of a compressor.
-    `after`: parts that must be off before this host is asked to shut down, and that need it up before they are woken.
+    `after`: parts that must be off before this one is asked to go off, and that need it back before they come back.
+    `deadline_s`: how long the others wait for it at most, both ways.
     `outlet`: the load that feeds this host, cut once its off is proven and `cut_after_s` went by.
     """
 
@@ -45,6 +46,7 @@ class PartPolicy(Frozen, kw_only=True):
     after: tuple[str, ...] = ()
     outlet: str | None = None
     cut_after_s: float = 30.0
+    deadline_s: float = 300.0
 
 
 class Goal(Frozen):

@@ -23,6 +23,8 @@ STUBBORN_S = 300.0
 BOOT_S = 300.0
 """A host that starts within this time of our waking it was started by us."""
 WAKE_EVERY_S = 30.0
+WAKE_TRIES = 20
+"""So often a packet that may be lost is repeated at that pace; then somebody is told, and it is sent more rarely."""
 RETRY_S = (2.0, 5.0, 10.0, 30.0, 60.0)
 IN_FLIGHT_S = 6.0
 """Without an outcome, a request may be on its way for this long: the longest deadline of a switch, and a little."""
@@ -138,6 +140,11 @@ def is_moved(claim: Claim, value: Value) -> bool:
     return claim.wanted != value and not lower
 
 
+def is_being_woken(claim: Claim) -> bool:
+    """Whether a machine was asked to start, and is not up yet."""
+    return claim.status is ClaimStatus.RETURNING and claim.aspect is Aspect.HOST_POWER
+
+
 def going_down(turn: Turn, claim: Claim, reading: PartReading) -> bool:
     """Whether a request to take it may still have its effect, though it reads as if it had not.
 
@@ -172,7 +179,7 @@ def _patience(claim: Claim, goal: Value) -> float:
     backoff = RETRY_S[min(max(progress.tries, 1), len(RETRY_S)) - 1]
     match goal:
         case HostPower(up=True):
-            return WAKE_EVERY_S if progress.tries < 20 else 10 * WAKE_EVERY_S
+            return WAKE_EVERY_S if progress.tries < WAKE_TRIES else 10 * WAKE_EVERY_S
         case HostPower():
             return SHUTDOWN_S if progress.accepted is not False else max(10.0, backoff)
         case SetPoints():

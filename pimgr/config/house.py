@@ -300,7 +300,7 @@ class _Reading:
         capability = next(c for c in ASPECTS if c in can)
         poll_s = rates.poll_s(capability, dict(kind.poll_s), kind.cloud)
         extra = shedding.loads.get(part)
-        return PartPolicy(
+        policy = PartPolicy(
             aspect=ASPECTS[capability],
             origin=self.connections.good[part.partition("/")[0]].origin,
             fresh_s=max(60.0, 2.0 * poll_s),
@@ -312,6 +312,7 @@ class _Reading:
             watts=extra.watts if extra else None,
             min_off_s=extra.min_off_s if extra else 0.0,
         )
+        return shedding.machines.onto(part, policy)
 
 
 def _digest(house: HouseConfig) -> str:

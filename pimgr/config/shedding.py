@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pimgr.api import Capability
 from pimgr.config.errors import Kind
 from pimgr.config.fields import FLAG, LEVEL, TEXT, WATTS, Table, duration
+from pimgr.config.machines import Machines
 from pimgr.config.parts import KEPT, SHEDDABLE, Parts
 from pimgr.config.tiers import Tiers
 from pimgr.policy.model import Level, StandingTarget, Switch, Tier, Value
@@ -38,6 +39,7 @@ class Shedding:
         self.keeps: list[StandingTarget] = []
         self.loads: dict[str, LoadExtra] = {}
         self.titles: dict[str, str] = {}
+        self.machines = Machines(parts)
 
     def read(self) -> None:
         protect = self.top.table("protect")
@@ -48,6 +50,7 @@ class Shedding:
             self._load(name, table)
         for table in self.top.tables("keep"):
             self._keep(table)
+        self.machines.judge(self.tiers, self.never_shed, self.keeps)
 
     def _load(self, name: str, table: Table) -> None:
         title = table.get("title", TEXT, "")
@@ -65,6 +68,7 @@ class Shedding:
         if "min_off" in table and part and Capability.LOAD not in can:
             table.wrong("min_off", expected="a load that is switched on and off", cure="remove min_off")
         witness = self._witness(table, part)
+        self.machines.read(part, table)
         table.close()
         if part:
             watts = None if watts is None else Watts(watts)

@@ -96,7 +96,7 @@ class ClaimStatus(StrEnum):
 class Claim(Frozen, kw_only=True):
     """Something pimgr took from the house, and owes back until it was seen given back.
 
-        `before` was read at `before_at`, never assumed. `since`: when `status` last changed. `sent_at`: the last request to
+    `before` was read at `before_at`, never assumed. `since`: when `status` last changed. `sent_at`: the last request to
     take it, which may still have its effect; `woken_at`: the last request to start a host, or the moment its outlet
     was given back. `proof`: of a host's being off. `nags`, `warned`: mails. `watts`: what taking it saves, as far as
     that was known then. `ours`: values of a thermostat that were wanted before and may still be in force.

@@ -11,8 +11,8 @@ from datetime import date, timedelta, tzinfo
 
 from pimgr import days_off
 from pimgr.api import Now
-from pimgr.local_time import first_moment, local, zone_of
-from pimgr.policy.calendar import Calendar, Day, Place
+from pimgr.local_time import ahead_s, change, first_moment, local, zone_of
+from pimgr.policy.calendar import Calendar, Day, Offset, Place
 from pimgr.policy.rates import Tariff
 from pimgr.policy.terms import Policy
 from pimgr.windows import Dated, windows
@@ -67,7 +67,16 @@ def calendar(place: Place, tariff: Tariff | None, wall: float) -> Calendar:
         if _exists(day := today + timedelta(days=number), zone)
     )
     found = windows(Dated(tariff, zone, holiday), days[0].start, days[-1].end) if tariff else ()
-    return Calendar(days=days, windows=found)
+    return Calendar(days=days, windows=found, offsets=tuple(_offsets(days, zone)))
+
+
+def _offsets(days: tuple[Day, ...], zone: tzinfo) -> Iterator[Offset]:
+    """How clocks are set on these days: on the first, and from each change on."""
+    yield Offset(days[0].start, ahead_s(days[0].start, zone))
+    for day in days:
+        changes_at = change(day.start, day.end, zone)
+        if changes_at is not None:
+            yield Offset(changes_at, ahead_s(changes_at, zone))
 
 
 def _exists(day: date, zone: tzinfo) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from pimgr import counting
+from pimgr import counting, rehearsing
 from pimgr.control import Reply, Request
 from pimgr.journal import Journal
 from pimgr.loop import Loop
@@ -26,11 +26,13 @@ class Commands:
     ) -> None:
         self._journal, self._loop, self._reload, self._budgets = journal, loop, reload, budgets
 
-    async def handle(self, request: Request) -> Reply:
+    async def handle(self, request: Request) -> Reply:  # noqa: PLR0911 - one line a request
         """Never raises for what a person may ask."""
         match request.do:
             case "reload":
                 return await self._reload()
+            case rehearsing.DRILL:
+                return await rehearsing.drill(self._loop)
             case "forget" if self._has_claim(request.part):
                 self._loop.told(Forget(request.part))
                 return Reply(True, f"{request.part}: written off")

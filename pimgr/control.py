@@ -32,7 +32,7 @@ RETRY_S = 30.0
 
 
 class Request(Frozen, kw_only=True, forbid_unknown_fields=True):
-    """`do`: "reload", "forget" or "give back"; the latter two name a part. Or "count", see `pimgr.counting`."""
+    """`do`: "reload", "drill", or "forget" and "give back", which name a part. Or "count", see `pimgr.counting`."""
 
     do: str
     part: str = ""

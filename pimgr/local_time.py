@@ -72,6 +72,17 @@ def _moment(day: date, minutes: int, zone: tzinfo, *, fold: int) -> float:
     return _change(min(wall, other), max(wall, other), zone)
 
 
+def ahead_s(wall: float, zone: tzinfo) -> float:
+    """How far the house's clock is before UTC at this moment."""
+    ahead = local(wall, zone).utcoffset()
+    return ahead.total_seconds() if ahead is not None else 0.0
+
+
+def change(start: float, end: float, zone: tzinfo) -> float | None:
+    """When the clock changes after `start` and up to `end`, at most once; None: it doesn't. All UTC in s."""
+    return _change(start, end, zone) if ahead_s(start, zone) != ahead_s(end, zone) else None
+
+
 def _change(low: float, high: float, zone: tzinfo) -> float:
     """The second at which the clock jumps, between `low` (before it) and `high` (not before it)."""
     before, first, last = local(low, zone).utcoffset(), int(low), int(high)

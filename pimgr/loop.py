@@ -14,7 +14,7 @@ from pimgr.dispatch import Dispatcher
 from pimgr.journal import Record
 from pimgr.policy.calendar import Calendar
 from pimgr.policy.decide import decide, worth_keeping
-from pimgr.policy.model import Command, Decision, Event, Inputs, Outcome, Policy, State
+from pimgr.policy.model import Command, Decision, Event, Inputs, Notice, Outcome, Policy, State
 
 TICK_S = 5.0
 """The longest time between two decisions."""
@@ -46,6 +46,7 @@ class Loop:
         self._outcomes: list[Outcome] = []
         self._commands: list[Command] = []
         self._notes: list[Event] = []
+        self._asked: list[tuple[str, asyncio.Future[Notice]]] = []
         self._wanted: frozenset[str] = frozenset()
         self._wake = asyncio.Event()
         self._wake_at: float | None = None
@@ -59,6 +60,16 @@ class Loop:
     def told(self, command: Command) -> None:
         self._commands.append(command)
         self._wake.set()
+
+    async def asked(self, command: Command, key: str) -> Notice:
+        """As `told`; waits for the notice that answers it: its key begins so, and it is durable then."""
+        answer: asyncio.Future[Notice] = asyncio.get_running_loop().create_future()
+        self._asked.append((key, answer))
+        self.told(command)
+        try:
+            return await answer
+        finally:
+            self._asked.remove((key, answer))
 
     def noted(self, note: Event) -> None:
         """For the history only: it is written down with the next decision."""
@@ -104,12 +115,19 @@ class Loop:
         if worth_keeping(self.state, decision):
             await w.commit(Record(now=now, inputs=inputs, policy=self.policy, before=self.state, decision=decision))
         self.state = decision.state
+        self._answer(decision.notices)
         w.dispatcher.send(decision.actions)
         self._wanted = frozenset(decision.look)
         self._wake_at = decision.wake_at
         w.look(set(decision.look), decision.quick)
         w.after(now, inputs, decision)
         return decision
+
+    def _answer(self, notices: tuple[Notice, ...]) -> None:
+        for key, answer in self._asked:
+            notice = next((n for n in notices if n.key.startswith(key)), None)
+            if notice is not None and not answer.done():
+                answer.set_result(notice)
 
     async def _rest(self) -> None:
         """Until something arrives, the decision's own moment, or 5 s."""

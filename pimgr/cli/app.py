@@ -105,6 +105,12 @@ def return_(part: Annotated[str, typer.Argument(help="Such as pool-pump or strip
 
 
 @app.command()
+def drill(run: Run) -> None:
+    """Rehearse: read every load, and tell what would go off if the grid failed now. Switches nothing; is mailed too."""
+    _ask(run, "drill")
+
+
+@app.command()
 def status(run: Run, json: Json = False) -> None:
     """The house as pimgr sees it now."""
     from pimgr.cli import status as statuses

@@ -16,7 +16,8 @@ from pimgr.config.connections import ConnectionConfig, Connections, Unavailable
 from pimgr.config.errors import ConfigError, ConfigErrors, Kind, Report, shown
 from pimgr.config.fields import PERCENT, SOLAR, WATT_HOURS, WATTS, Table, choice, duration, finite
 from pimgr.config.lines import lines_of
-from pimgr.config.parts import METER, NOTIFIER, SHEDDABLE, SOURCE, Parts, Role
+from pimgr.config.mail import Mail
+from pimgr.config.parts import METER, SHEDDABLE, SOURCE, Parts, Role
 from pimgr.config.place import place
 from pimgr.config.shedding import Shedding
 from pimgr.config.site import SiteTargets
@@ -168,8 +169,8 @@ class _Reading:
         timing = self._timing(grid)
         battery = self._battery(parts, grid.sources)
         where, tariff = place(self.top), Tariffs(self.top, parts, battery.site).read()
-        mail = self.top.table("mail")
-        notifiers = parts.several(mail, "to", NOTIFIER)
+        mail = Mail(self.top, parts)
+        notifiers, reports = mail.notifiers(), mail.reports()
         mail.close()
         climate = ClimateTable(self.top, parts, tariff).read()
         self.top.close()
@@ -186,12 +187,13 @@ class _Reading:
                 tariff=tariff,
                 climate=climate,
                 ignore_intentional=grid.ignore_intentional,
+                reports=reports,
             ),
             connections=(*good.values(), *(ConnectionConfig(id=one.id, type=one.type, table={}) for one in lost)),
             grid_sources=grid.sources,
             meters=battery.meters,
             meter_fresh_s={meter: self._fresh_s(meter, battery.poll_s) for meter in battery.meters},
-            notifiers=parts.all(NOTIFIER) if notifiers is None else notifiers,
+            notifiers=notifiers,
             grid_poll_s=grid.poll_s,
             meter_poll_s=battery.poll_s,
             titles=shedding.titles,

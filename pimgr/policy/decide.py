@@ -14,6 +14,7 @@ from pimgr.policy import (
     machines,
     outage,
     phases,
+    reports,
     rungs,
     tariff,
     telling,
@@ -48,7 +49,7 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     state = tariff.keep(turn, state)
     state = rungs.note(turn, replace(state, action_ids=turn.action_ids))
 
-    telling.all_given_back(turn, before, state)
+    state = reports.tell(turn, state, wants, (percent, estimated))
     telling.reasons(turn, state, wants)
     if state.phase is Phase.SUSPECT:
         turn.look.update(part for part in outage.candidates(policy) if not turn.read_since(part, state.moved_at))

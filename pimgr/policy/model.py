@@ -25,6 +25,7 @@ from pimgr.policy.comfort import ClimateState
 from pimgr.policy.layers import Due, Proof
 from pimgr.policy.people import Ack, Arm, Disarm, Disarmed, Lease, LetGo
 from pimgr.policy.rates import Schedule
+from pimgr.policy.report_words import Drill, Metering, Reports, ReportState
 from pimgr.policy.settings import SiteState, Span
 from pimgr.policy.terms import (
     BatteryPolicy,
@@ -32,7 +33,6 @@ from pimgr.policy.terms import (
     Origin,
     PartPolicy,
     Policy,
-    Reports,
     StandingTarget,
     Tier,
     Timing,
@@ -191,6 +191,7 @@ class Memory(Frozen, kw_only=True):
     draw: Draw | None = None
     eased: Mapping[str, Instant] = {}
     """By tier with a goal, since when the battery would last without some of what was taken."""
+    metering: Metering = Metering()
 
 
 class State(Frozen, kw_only=True):
@@ -219,6 +220,7 @@ class State(Frozen, kw_only=True):
     climate: ClimateState = ClimateState()
     schedule: Schedule = Schedule()
     budget: Budget = Budget()
+    reports: ReportState = ReportState()
     outage_ended: Instant | None = None
     gave_back_at: Instant | None = None
     claim_ids: int = 0
@@ -276,7 +278,7 @@ class GiveBack(Frozen, tag="give back"):
     part: str
 
 
-Command = Forget | GiveBack | Lease | LetGo | Disarm | Arm | Ack
+Command = Forget | GiveBack | Lease | LetGo | Disarm | Arm | Ack | Drill
 
 
 class Inputs(Frozen, kw_only=True):

@@ -13,7 +13,7 @@ SITE = "site"
 """What the site is called in reasons and in the history; no connection may be called so while anything is kept."""
 
 
-def _in_the_app(mode: SiteMode) -> str:
+def in_the_app(mode: SiteMode) -> str:
     """What the Tesla app calls a mode."""
     match mode:
         case SiteMode.SELF_CONSUMPTION:
@@ -30,7 +30,7 @@ def _by_hand(wanted: Setting) -> str:
         case Reserve(percent=percent):
             return f"In the battery's app, set the backup reserve to {percent:g} %."
         case Mode(mode=mode):
-            return f"In the battery's app, set the operation mode to {_in_the_app(mode)}."
+            return f"In the battery's app, set the operation mode to {in_the_app(mode)}."
         case GridCharging(allowed=allowed):
             return f"In the battery's app, {'allow' if allowed else 'switch off'} charging from the grid."
 

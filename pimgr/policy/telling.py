@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pimgr.api import Grid, Now, Severity, replace
-from pimgr.policy import conditions, holds, keeps, machines, outage
+from pimgr.policy import holds, keeps, machines, mails
 from pimgr.policy.keeps import default_target
 from pimgr.policy.model import (
     Aspect,
@@ -15,13 +15,12 @@ from pimgr.policy.model import (
     Policy,
     Reason,
     State,
-    Switch,
 )
 from pimgr.policy.outage import Want
 from pimgr.policy.patience import over_for_it, waiting
 from pimgr.policy.phases import Move
 from pimgr.policy.turn import Turn
-from pimgr.policy.values import enough, value_of, word
+from pimgr.policy.values import word
 from pimgr.units import Percent
 
 WARN_AFTER_S = 120.0
@@ -35,38 +34,9 @@ def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | No
     for move in made:
         turn.tell(f"{_phrase(move)} ({move.reading.source}: {move.reading.raw or move.reading.grid})", what="phase")
     if any(m.new is Phase.OUTAGE and m.old in (Phase.SUSPECT, Phase.NORMAL) for m in made):
-        names = turn.names(want.part for want in outage.wants(state, turn.policy) if not _is_so(turn, want))
-        battery = "" if charge is None else f" ({charge:.0f} %)"
-        later = [t for t in turn.policy.tiers if t.keep is not None or t.name not in state.tiers]
-        turn.mail(
-            f"{state.episode}-began",
-            Severity.CRITICAL,
-            "The grid is down",
-            [
-                f"The grid has failed and the house runs on the battery{battery}.",
-                f"Going off now: {names}.",
-                *(f"Going off {conditions.begins(t)}: {turn.names(t.loads)}." for t in later),
-                "Everything that pimgr turns off will be given back when the grid has returned.",
-            ],
-        )
+        mails.began(turn, state, charge)
     if any(m.new is Phase.NORMAL and m.old is not Phase.SUSPECT for m in made):
-        taken = shed(state.claims)
-        owed = turn.names(c.part for c in sorted(taken, key=lambda c: -c.order))
-        turn.mail(
-            f"{state.episode}-over",
-            Severity.INFO,
-            "The grid is back",
-            [
-                "The grid is back and steady.",
-                f"Giving back, one after the other: {owed}." if taken else "Nothing is owed.",
-            ],
-        )
-
-
-def _is_so(turn: Turn, want: Want) -> bool:
-    """Whether a part is as wanted without our doing."""
-    reading = turn.view(want.part).reading
-    return reading is not None and enough(value_of(reading), want.value)
+        mails.over(turn, state, charge)
 
 
 def _phrase(move: Move) -> str:
@@ -90,14 +60,7 @@ def tiers(turn: Turn, old: State, new: State, charge: Percent | None) -> None:
     said = f"{charge:.0f} %" if charge is not None else "unknown charge"
     for tier in (t for t in turn.policy.tiers if t.keep is None):
         if tier.name in new.tiers and tier.name not in old.tiers:
-            back = conditions.returns(tier, turn.policy)
-            turn.tell(f"tier {tier.name} goes off at {said}", what="tier")
-            turn.mail(
-                f"{new.episode}-{tier.name}-{turn.now.boot}-{turn.now.mono_s:.0f}",
-                Severity.WARNING,
-                f"Battery at {said}: {tier.name} goes off",
-                [f"Going off now: {turn.names(tier.loads)}.", f"What goes off comes back {back}."],
-            )
+            mails.tier_goes_off(turn, new, tier, charge)
         elif tier.name in old.tiers and tier.name not in new.tiers:
             turn.tell(f"tier {tier.name} is given back at {said}", what="tier")
 
@@ -107,7 +70,7 @@ def warned(turn: Turn, claim: Claim) -> Claim:
     slow = claim.aspect is Aspect.HOLD
     after_s = holds.WARN_AFTER_S if slow else WARN_AFTER_S
     if not claim.warned and (slow or claim.progress.problem) and turn.waited(claim.since, after_s):
-        (stuck_hold if slow else stuck)(turn, claim)
+        (stuck_hold if slow else mails.stuck)(turn, claim)
         return replace(claim, warned=True)
     return claim
 
@@ -128,26 +91,6 @@ def stuck_hold(turn: Turn, claim: Claim) -> None:
 def left_until(aspect: Aspect) -> str:
     """How long a part is left to the person who changed it."""
     return f"left alone until this {'peak or outage' if aspect is Aspect.HOLD else 'outage'} is over"
-
-
-def stuck(turn: Turn, claim: Claim) -> None:
-    """Mail that a part can't be taken: the battery pays for it."""
-    name, wanted = turn.names([claim.part]), word(claim.wanted)
-    verb = "is not" if isinstance(claim.wanted, HostPower) else "can't be brought to be"
-    verb = "can't be turned" if isinstance(claim.wanted, Switch) else verb
-    trouble = f"The trouble: {claim.progress.problem}."
-    lines = [f"The outage goes on, and {name} {verb} {wanted} yet.", trouble, "pimgr goes on trying."]
-    turn.mail(f"{claim.episode}-stuck-{claim.id}", Severity.WARNING, f"{name} {verb} {wanted}", lines)
-
-
-def all_given_back(turn: Turn, old: State, new: State) -> None:
-    if new.phase is Phase.NORMAL and shed(old.claims) and not shed(new.claims):
-        turn.mail(
-            f"{new.episode}-given-back-{new.action_ids}",
-            Severity.INFO,
-            "Everything was given back",
-            ["All that pimgr had turned off is as it was found, or left to whoever changed it, or written off."],
-        )
 
 
 def reasons(turn: Turn, state: State, wants: tuple[Want, ...]) -> None:

@@ -11,6 +11,7 @@ from pimgr.policy.aspects import Aspect, Value
 from pimgr.policy.calendar import Place
 from pimgr.policy.comfort import Climate
 from pimgr.policy.rates import Tariff
+from pimgr.policy.report_words import Reports
 from pimgr.policy.settings import SitePolicy
 from pimgr.units import Percent, WattHours, Watts
 
@@ -109,21 +110,6 @@ class Timing(Frozen, kw_only=True):
     max_gap_s: Mapping[str, float] = {}
     restore_charge: Percent = Percent(0.0)
     restore_wait_s: float = 12 * 3600.0
-
-
-class Reports(Frozen, kw_only=True):
-    """What is mailed without being asked for. `report_at_s`: on days without a peak, seconds after local midnight.
-
-    `after_peak_s`: the day's report goes so long after its last peak was left. `import_w`: buying more than this in a
-    peak is told. `drill_weekday`: 0 is Monday; None for no weekly drill, `drill_at_s` after local midnight.
-    """
-
-    daily: bool = False
-    report_at_s: float = 20 * 3600.0
-    after_peak_s: float = 120.0
-    import_w: Watts = Watts(500.0)
-    drill_weekday: int | None = None
-    drill_at_s: float = 10 * 3600.0
 
 
 class BatteryPolicy(Frozen, kw_only=True):

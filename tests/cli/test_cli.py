@@ -316,6 +316,7 @@ def _asked(folder: Path, *arguments: str, ok: bool = True) -> tuple[Any, list[Re
     [
         (["reload"], Request(do="reload")),
         (["forget", "strip/3"], Request(do="forget", part="strip/3")),
+        (["drill"], Request(do="drill")),
         (["return", "strip/3"], Request(do="give back", part="strip/3")),
     ],
 )

@@ -110,6 +110,7 @@ class Desk:
         inputs = Inputs(
             grid=readings,
             site=self.site,
+            settings=(self.site,) if self.site else (),
             parts=self.views,
             outcomes=outcomes,
             commands=commands,

@@ -184,9 +184,10 @@ def test_defect_20_a_trouble_that_lasts_is_mailed_once_and_daily_and_its_end_too
     world.run(120.0)
     mails = [n.subject for _, d in world.decisions for n in d.notices]
     assert mails == [
-        "The grid is down",
+        "The grid is down: battery at 80 %, lasts about 5 h 20 min",
+        "Everything is off that may go off",
         "The grid is back",
-        "plug-0 could not be given back yet",
+        "Given back, except for plug-0",
         "Everything was given back",
     ]
 

@@ -148,6 +148,10 @@ class Box:
     def mails(self) -> list[str]:
         return [message.subject for message in self.world.messages()]
 
+    def turns(self) -> list[str]:
+        """What the mails are about, without their figures."""
+        return [subject.split(":")[0] for subject in self.mails()]
+
     def trouble(self) -> str:
         return "\n".join(self.view().trouble)
 

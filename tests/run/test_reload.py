@@ -264,7 +264,7 @@ def test_a_mail_in_mid_sending_is_not_lost_by_a_reload(tmp_path: Path) -> None:
             assert box.mails() == []
             box.write(config("WORLD", mail=False) + table("post", "scripted.notifier", world="WORLD"))
             assert (await box.reload()).ok
-            await box.until(lambda: box.mails() == ["The grid is down"], 120.0)
+            await box.until(lambda: box.turns() == ["The grid is down", "Off as planned"], 120.0)
 
     virtually(main())
 

@@ -243,9 +243,9 @@ def test_mail_that_waits_survives_a_restart(tmp_path: Path) -> None:
             await box.outage()
         box.world.fault("mail", Fault.NONE)
         async with box.on():
-            await box.until(lambda: box.mails() == ["The grid is down"])
+            await box.until(lambda: box.turns() == ["The grid is down"])
             await asyncio.sleep(600.0)
-            assert box.mails() == ["The grid is down"]
+            assert box.turns() == ["The grid is down", "Off as planned"]
 
     virtually(main())
 
@@ -268,7 +268,7 @@ def test_one_mailbox_that_is_gone_keeps_nothing_from_the_other(tmp_path: Path) -
         dead, tries = Odd(), list[str]()
 
         async def send(_context: Context, message: Message) -> None:
-            tries.append(message.subject)
+            tries.append(message.subject.split(":")[0])
             raise Unreachable("post", "to be told", "no answer")
 
         box = Box(tmp_path, plugins={"odd": plugin(_notifier(dead, send))})
@@ -293,10 +293,10 @@ def test_a_message_that_is_refused_again_and_again_holds_up_no_other(tmp_path: P
         tries, taken, picky = list[str](), list[str](), [True]
 
         async def send(_context: Context, message: Message) -> None:
-            tries.append(message.subject)
-            if picky and message.subject == "The grid is down":
+            tries.append(message.subject.split(":")[0])
+            if picky and tries[-1] == "The grid is down":
                 raise Refused("post", "to be told", "no such recipient")
-            taken.append(message.subject.split(":")[0])
+            taken.append(tries[-1])
 
         box = Box(tmp_path, plugins={"odd": plugin(_notifier(Odd(), send))})
         box.write(config("WORLD", table("post", "odd.post"), mail=False))
@@ -305,15 +305,16 @@ def test_a_message_that_is_refused_again_and_again_holds_up_no_other(tmp_path: P
             box.world.set_charge(40.0)
             await box.until(lambda: tries.count("The grid is down") == 2, 60.0)
             assert taken == [], "it may be taken the next time, and the order is kept"
-            await box.until(lambda: taken == ["Battery at 40 %"], 400.0)
+            off = ["Battery at 40 %", "Everything is off that may go off"]
+            await box.until(lambda: taken == off, 400.0)
             assert tries.count("The grid is down") == 3
             box.world.set_grid(Grid.UP)
-            await box.until(lambda: taken[1:] == ["The grid is back", "Everything was given back"], 500.0)
+            await box.until(lambda: taken[2:] == ["The grid is back", "Everything was given back"], 500.0)
             await asyncio.sleep(7200.0)
             assert 5 <= tries.count("The grid is down") <= 12, "offered again, ever more rarely"
-            assert len(taken) == 3
+            assert len(taken) == 4
             picky.clear()
-            await box.until(lambda: taken[3:] == ["The grid is down"], 2000.0)
+            await box.until(lambda: taken[4:] == ["The grid is down"], 2000.0)
 
     virtually(main())
 
@@ -325,7 +326,8 @@ def test_mail_waits_while_the_plugin_that_carries_it_is_broken(tmp_path: Path) -
         async with box.on():
             await box.outage()
             await asyncio.sleep(600.0)
-            assert "The grid is down" in [mail.message.subject for mail in await box.journal.pending_mail()]
+            waiting = [mail.message.subject for mail in await box.journal.pending_mail()]
+            assert any(subject.startswith("The grid is down") for subject in waiting)
 
     virtually(main())
 

@@ -1,0 +1,73 @@
+"""Who is told, and what is told unasked: the day's report, a low battery, buying in a peak, the weekly drill."""
+
+from __future__ import annotations
+
+import re
+
+from pimgr.config.fields import FLAG, PERCENT, WATTS, Bad, Field, Table
+from pimgr.config.parts import NOTIFIER, Parts
+from pimgr.policy.report_words import Reports
+from pimgr.units import Percent, Watts
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
+
+
+def _clock(value: object) -> float:
+    found = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise Bad("" if isinstance(value, str) else "put it in quotes")
+    return int(found[1]) * 3600.0 + int(found[2]) * 60.0
+
+
+def _weekly(value: object) -> tuple[int, float]:
+    """The weekday (0 is Monday), and seconds after midnight."""
+    day, _, clock = value.strip().partition(" ") if isinstance(value, str) else ("", "", value)
+    if not isinstance(value, str) or day.lower()[:3] not in DAYS or not clock:
+        raise Bad("put it in quotes" if not isinstance(value, str) else f"days are {', '.join(DAYS)}")
+    return DAYS.index(day.lower()[:3]), _clock(clock)
+
+
+CLOCK = Field('a local time of day, such as "20:00"', _clock)
+WEEKLY = Field('a day of the week and a local time, such as "sun 10:00"', _weekly)
+
+
+class Mail:
+    """Reads `[mail]` and `[drill]`."""
+
+    def __init__(self, top: Table, parts: Parts) -> None:
+        self.mail, self.drill, self.parts = top.table("mail"), top.table("drill"), parts
+
+    def notifiers(self) -> tuple[str, ...]:
+        """The parts that carry messages: those of the config, else all that can."""
+        named = self.parts.several(self.mail, "to", NOTIFIER)
+        return self.parts.all(NOTIFIER) if named is None else named
+
+    def reports(self) -> Reports:
+        """What is told without being asked for."""
+        usual = Reports()
+        weekday, at_s = self.drill.get("weekly", WEEKLY, (None, usual.drill_at_s))
+        return Reports(
+            daily=self.mail.get("daily_report", FLAG, usual.daily),
+            report_at_s=self.mail.get("report_at", CLOCK, usual.report_at_s),
+            import_w=Watts(self.mail.get("peak_import", WATTS, usual.import_w)),
+            battery_low=self._battery_low(usual.battery_low),
+            drill_weekday=weekday,
+            drill_at_s=at_s,
+        )
+
+    def _battery_low(self, usual: tuple[Percent, ...]) -> tuple[Percent, ...]:
+        expected = "a list of percentages, such as [15, 5]"
+        listed = self.mail.listing("battery_low", expected)
+        if listed is None:
+            return usual
+        try:
+            return tuple(sorted({Percent(PERCENT.read(item)) for item in listed}, reverse=True))
+        except Bad as error:
+            self.mail.wrong("battery_low", expected=expected, cure=error.cure)
+            return usual
+
+    def close(self) -> None:
+        """Report the keys that nobody asked for."""
+        self.mail.close()
+        self.drill.close()

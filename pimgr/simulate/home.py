@@ -1,0 +1,114 @@
+"""The simulated house as its config describes it: what stands in it, and what the sun and the battery can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from pimgr import plugins as plugin_loading
+from pimgr.api import Capability, Frozen
+from pimgr.config import HouseConfig, parse
+from pimgr.policy.aspects import Aspect
+from pimgr.policy.terms import PartPolicy, Policy
+from pimgr.simulate import types
+from pimgr.simulate.uses import USES
+
+USUAL_W = {Aspect.SWITCH: 80.0, Aspect.HOST_POWER: 60.0, Aspect.LEVEL: 7_680.0}
+"""What a part draws where neither the config nor the scenario says, in W."""
+USUAL_USE = {Aspect.SWITCH: "evening", Aspect.HOST_POWER: "always", Aspect.LEVEL: "car"}
+
+
+class Appliance(Frozen, kw_only=True):
+    """One part that can be switched: `watts` at full power, `use` by `pimgr.simulate.uses`."""
+
+    part: str
+    aspect: Aspect
+    watts: float
+    use: str
+    amps: float = 32.0
+    shutdown_s: float = 25.0
+    boot_s: float = 60.0
+
+
+class Home(Frozen, kw_only=True):
+    """Everything about the house that its policy doesn't know. W and C."""
+
+    gateway: str
+    appliances: tuple[Appliance, ...]
+    thermostats: Mapping[str, types.Thermostat]
+    site: types.Gateway
+    abilities: frozenset[Capability] = frozenset()
+    notes: tuple[str, ...] = ()
+    """What had to be assumed, for the reader of a scorecard."""
+
+
+def default() -> HouseConfig:
+    """The house that comes with pimgr: thirty devices, two batteries, sun on the roof."""
+    text = resources.files(__package__).joinpath("house.toml").read_text(encoding="utf-8")
+    return parse(text, "the house of pimgr simulate", plugin_loading.load({types.NAME}, {types.NAME: types}))
+
+
+def of(house: HouseConfig) -> Home:
+    """What stands in a house, as far as its config tells; the rest is assumed, and said."""
+    mine = {c.id: c for c in house.connections}
+    gateway = house.grid_sources[0]
+    appliances, notes = [], []
+    for part, policy in house.policy.parts.items():
+        if policy.aspect not in USUAL_W:
+            continue
+        table = mine[part.partition("/")[0]].table if mine[part.partition("/")[0]].type.startswith("sim.") else {}
+        if not table and policy.watts is None:
+            notes.append(part)
+        appliances.append(_appliance(part, policy, table))
+    return Home(
+        gateway=gateway,
+        appliances=tuple(appliances),
+        thermostats={c: _thermostat(house, c) for c in _able(house, Capability.THERMOSTAT)},
+        site=_site(house, gateway),
+        abilities=frozenset(can for c in house.connections for cans in c.parts.values() for can in cans),
+        notes=(f"watts and habits are assumed for: {', '.join(notes)}",) if notes else (),
+    )
+
+
+def _able(house: HouseConfig, capability: Capability) -> list[str]:
+    return [part for c in house.connections for part, can in c.parts.items() if capability in can]
+
+
+def _table(house: HouseConfig, part: str, kind: str) -> dict[str, Any]:
+    connection = next(c for c in house.connections if c.id == part.partition("/")[0])
+    return connection.table if connection.type == kind else {}
+
+
+def _site(house: HouseConfig, gateway: str) -> types.Gateway:
+    return msgspec.convert(_table(house, gateway, "sim.gateway"), types.Gateway)
+
+
+def _thermostat(house: HouseConfig, part: str) -> types.Thermostat:
+    return msgspec.convert(_table(house, part, "sim.thermostat"), types.Thermostat)
+
+
+def _appliance(part: str, policy: PartPolicy, table: Mapping[str, Any]) -> Appliance:
+    aspect, watts = policy.aspect, policy.watts
+    use = table.get("use", USUAL_USE[aspect])
+    if aspect is Aspect.LEVEL:
+        usual = types.Charger()
+        amps = float(table.get("amps", usual.amps))
+        per_amp = float(table.get("volts", usual.volts)) if watts is None else watts / amps
+        return Appliance(part=part, aspect=aspect, watts=amps * per_amp, use=use, amps=amps)
+    host = types.Host()
+    return Appliance(
+        part=part,
+        aspect=aspect,
+        watts=float(table.get("watts", USUAL_W[aspect] if watts is None else watts)),
+        use=use if use in USES else "always",
+        shutdown_s=float(table.get("shutdown_s", host.shutdown_s)),
+        boot_s=float(table.get("boot_s", host.boot_s)),
+    )
+
+
+def tier_of(policy: Policy) -> dict[str, str]:
+    """By part, the tier that would take it."""
+    return {part: tier.name for tier in policy.tiers for part in tier.loads if part not in policy.never_shed}

@@ -1,0 +1,307 @@
+"""The real `decide` in a simulated box: what its board, dispatcher and loop would give it, without waiting for any.
+
+Readings are made fresh for every decision; a part that doesn't answer keeps its last one. Between two decisions the
+grid was as the latter half says, so the readings that a poll every two seconds would have brought are handed in at
+once. A decision worth keeping is durable before its requests go out, and a crash may come at any of these moments.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from pimgr.api import Capability, ForecastReading, Grid, GridReading, HostReading, Instant, Now, SiteReading
+from pimgr.policy.aspects import Aspect, Mode, Reserve
+from pimgr.policy.decide import decide, worth_keeping
+from pimgr.policy.model import Action, Command, Decision, Inputs, Outcome, PartView, Phase, Policy, State
+from pimgr.policy.restart import resume
+from pimgr.simulate.devices import Host
+from pimgr.simulate.engine import Run
+from pimgr.simulate.plant import Plant
+from pimgr.units import Percent, WattHours, Watts
+
+POLL_S = 2.0
+ARRIVES_S, ANSWERS_S, TIMEOUT_S = 0.3, 0.2, 5.0
+LOOK_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+"""While a decision waits for readings and nothing comes of them, they are made ever more rarely, as polls back off."""
+SETTLING_S = 20.0
+CHARGE_STEP = 0.5
+"""In an outage, whenever the charge moved by so much, in points."""
+SITE = (Aspect.RESERVE, Aspect.MODE, Aspect.GRID_CHARGING)
+Watch = Callable[[Run, "Ring", State, Inputs, Now, Decision], None]
+
+
+@dataclass
+class Box:
+    """pimgr's own clock. `boot_t`: when CLOCK_BOOTTIME was 0; the wall clock is off by `error_s`."""
+
+    boot: int = 1
+    boot_t: float = -3600.0
+    error_s: float = 0.0
+    trusted: bool = True
+
+    def now(self, plant: Plant) -> Now:
+        """What the box believes the time is."""
+        return Now(plant.t - self.boot_t, plant.wall + self.error_s, f"boot-{self.boot}", self.trusted)
+
+
+@dataclass(kw_only=True)
+class Ring:
+    """`gateway`: "answers", "silent" or "unknown"; `cloud`: whether site settings and thermostats can be reached.
+
+    `crash_when`: at which moment of the next decision worth keeping pimgr dies: before, committed, half, sent.
+    """
+
+    policy: Policy
+    watches: Sequence[Watch] = ()
+    box: Box = field(default_factory=Box)
+    state: State = field(default_factory=State)
+    durable: State = field(default_factory=State)
+    alive: bool = True
+    life: int = 0
+    gateway: str = "answers"
+    cloud: bool = True
+    cloud_fate: str = ""
+    crash_when: str = ""
+    down_s: float = 5.0
+    wake: float = 0.0
+    mails: int = 0
+    subjects: list[str] = field(default_factory=list)
+    decisions: int = 0
+    decision: Decision | None = None
+    views: dict[str, PartView] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    pending: dict[tuple[str, Aspect], int] = field(default_factory=dict)
+    wire: list[tuple[float, Action, str]] = field(default_factory=list)
+    """Requests as they arrived: s, what, and the error that came of it."""
+    grid_read_t: float = -math.inf
+    changed: tuple[float, bool] = (-math.inf, True)
+    """When the grid last came or went, and how it was before."""
+    patience: int = 0
+
+    # ------------------------------------------------------------------------------------------------- its own life
+
+    def crash(self, run: Run, down_s: float, reboot: bool = False, error_s: float = 0.0) -> None:
+        """SIGKILL; systemd, or a box that lost power, brings it back. What was durable went through msgpack."""
+        self.life += 1
+        self.alive, self.crash_when, self.wake = False, "", math.inf
+        run.after(down_s, lambda: self._start(run, reboot, error_s))
+
+    def _start(self, run: Run, reboot: bool, error_s: float) -> None:
+        if reboot:
+            self.box = Box(self.box.boot + 1, run.plant.t - 20.0, error_s, trusted=False)
+        self.alive, self.views, self.outcomes, self.commands, self.decision = True, {}, [], [], None
+        self.grid_read_t = -math.inf
+        durable = msgspec.msgpack.decode(msgspec.msgpack.encode(self.durable), type=State)
+        self.state = resume(durable, self.box.now(run.plant))
+
+    def set_clock(self) -> None:
+        """NTP answered."""
+        self.box.error_s, self.box.trusted = 0.0, True
+
+    # ------------------------------------------------------------------------------------------------------ to think
+
+    def grid_changes(self, run: Run) -> None:
+        """The polls before this moment told how it was before."""
+        self.changed = (run.plant.t, run.plant.grid_up)
+
+    def think(self, run: Run) -> None:
+        """One decision."""
+        if not self.alive:
+            return
+        now, before = self.box.now(run.plant), self.state
+        inputs = self._inputs(run, now)
+        decision = decide(before, inputs, self.policy, now)
+        self.decisions += 1
+        for watch in self.watches:
+            watch(run, self, before, inputs, now, decision)
+        if self._is_carried_out(run, before, decision):
+            self._rest(run, decision)
+
+    def _is_carried_out(self, run: Run, before: State, decision: Decision) -> bool:
+        """Written down, then asked for; False if it died meanwhile."""
+        kept = worth_keeping(before, decision)
+        crash = self.crash_when if kept else ""
+        if crash == "before":
+            self.crash(run, self.down_s)
+            return False
+        if kept:
+            self.durable = decision.state
+        self.state, self.decision = decision.state, decision
+        self.mails += len(decision.notices)
+        self.subjects += [notice.subject for notice in decision.notices]
+        sent = {"committed": 0, "half": len(decision.actions) // 2}.get(crash, len(decision.actions))
+        for action in decision.actions[:sent]:
+            self._send(run, action)
+        if crash:
+            self.crash(run, self.down_s)
+        return not crash
+
+    def _rest(self, run: Run, decision: Decision) -> None:
+        """Until the decision's own moment, or until readings may tell something new."""
+        plant = run.plant
+        news = decision.actions or decision.events
+        self.patience = 0 if news else min(self.patience + 1, len(LOOK_S) - 1)
+        times = [math.inf if decision.wake_at is None else decision.wake_at + self.box.boot_t]
+        if decision.look:
+            times.append(plant.t + LOOK_S[self.patience])
+        match decision.state.phase:
+            case Phase.SUSPECT:
+                times.append(plant.t + 1.0)
+            case Phase.SETTLING:
+                times.append(plant.t + SETTLING_S)
+            case Phase.OUTAGE:
+                times.append(plant.t + _charge_moves_s(plant))
+            case _ if self.box.trusted is False or self.gateway != "answers":
+                times.append(plant.t + 300.0)
+            case _:
+                pass
+        self.wake = max(min(times), plant.t + 0.01)
+
+    # ---------------------------------------------------------------------------------------------------- to be told
+
+    def _inputs(self, run: Run, now: Now) -> Inputs:
+        plant, at = run.plant, now.instant
+        self._look(plant, at)
+        site = self._site(plant, at) if self.gateway != "silent" else None
+        inputs = Inputs(
+            grid=self._grid(plant, at),
+            site=site,
+            settings=(site,) if site is not None and self.cloud else (),
+            parts=self.views.copy(),
+            outcomes=tuple(self.outcomes),
+            commands=tuple(self.commands),
+            calendar=run.calendar(now.wall) if now.wall_trusted else None,
+            forecast=self._forecast(run, at) if self.cloud else None,
+        )
+        self.outcomes, self.commands = [], []
+        return inputs
+
+    def _grid(self, plant: Plant, at: Instant) -> tuple[GridReading, ...]:
+        """The polls since the last decision, where continuity counts; else the present."""
+        since, self.grid_read_t = self.grid_read_t, plant.t
+        if self.gateway == "silent":
+            return ()
+        times = [plant.t]
+        if self.state.phase in (Phase.SUSPECT, Phase.SETTLING) and plant.t - since <= SETTLING_S + POLL_S:
+            count = math.ceil((plant.t - since) / POLL_S) - 1
+            times = [since + POLL_S * n for n in range(1, count + 1)] + times
+        told = [(_earlier(at, plant.t - t), self._told(plant, t)) for t in times]
+        return tuple(GridReading(at=i, source=plant.world.home.gateway, grid=g, raw=g.value) for i, g in told)
+
+    def _told(self, plant: Plant, t: float) -> Grid:
+        if self.gateway == "unknown":
+            return Grid.UNKNOWN
+        return Grid.UP if (self.changed[1] if t < self.changed[0] else plant.grid_up) else Grid.DOWN
+
+    def _site(self, plant: Plant, at: Instant) -> SiteReading:
+        flows = plant.flows()
+        settings = plant.settings
+        return SiteReading(
+            at=at,
+            source=plant.world.home.gateway,
+            grid_w=flows.grid_w,
+            battery_w=flows.battery_w,
+            solar_w=flows.solar_w if plant.grid_up else Watts(0.0 if plant.dark else plant.sun_w),
+            load_w=flows.load_w,
+            charge=plant.charge,
+            capacity_wh=WattHours(plant.battery.capacity_wh),
+            reserve=Percent(settings.reserve) if self.cloud else None,
+            mode=settings.mode if self.cloud else None,
+            grid_charging=settings.grid_charging if self.cloud else None,
+            storm_watch=False if self.cloud else None,
+            storm=False if self.cloud else None,
+        )
+
+    def _forecast(self, run: Run, at: Instant) -> ForecastReading | None:
+        plant = run.plant
+        if Capability.FORECAST not in plant.world.home.abilities:
+            return None
+        calendar = run.calendar(plant.wall)
+        days = tuple((day.date, day.start, day.end) for day in calendar.days) if calendar else ()
+        weather = plant.world.weather
+        return ForecastReading(
+            at=at, source="forecast", hours=weather.forecast(plant.t), days=weather.days(plant.t, days)
+        )
+
+    def _look(self, plant: Plant, at: Instant) -> None:
+        """Read every part."""
+        for part, device in plant.devices.items():
+            if not plant.answers(part):
+                self._miss(part, at, isinstance(device, Host))
+                continue
+            device.read()
+            powered_w = device.draws_w(plant.hour, True)
+            self._see(part, device.reading(at, powered_w), at)  # type: ignore[attr-defined]
+        for part, room in plant.rooms.items():
+            if self.cloud and plant.answers(part):
+                self._see(part, room.reading(at), at)
+            else:
+                self._miss(part, at, False)
+
+    def _see(self, part: str, reading: object, at: Instant) -> None:
+        old = self.views.get(part)
+        steady = old.steady_since if old is not None and old.steady_since is not None else at
+        boot = getattr(reading, "boot_id", None) or (old.last_boot if old is not None else None)
+        self.views[part] = PartView(reading=reading, last_boot=boot, steady_since=steady)  # type: ignore[arg-type]
+
+    def _miss(self, part: str, at: Instant, host: bool) -> None:
+        """No answer. Of a machine that is a reading."""
+        if host:
+            self._see(part, HostReading(at=at, source=part, up=False), at)
+            return
+        old = self.views.get(part)
+        self.views[part] = PartView(reading=old.reading if old is not None else None, fault="no answer")
+
+    # --------------------------------------------------------------------------------------------------- to be obeyed
+
+    def _send(self, run: Run, action: Action) -> None:
+        """It arrives a moment later, whatever becomes of pimgr meanwhile. A newer wish takes its place."""
+        self.pending[action.part, action.aspect] = action.id
+        run.after(ARRIVES_S, lambda: self._arrive(run, action, self.life))
+
+    def _arrive(self, run: Run, action: Action, life: int) -> None:
+        plant = run.plant
+        if action.aspect in SITE:
+            error = self._set_site(run, action)
+        elif action.part in plant.rooms and not self.cloud:
+            error = "Unreachable"
+        else:
+            error = plant.obey(action.part, action.value)
+        self.wire.append((plant.t, action, error))
+        seconds = TIMEOUT_S if error == "Unreachable" else ANSWERS_S
+        if self.life == life and self.pending.get((action.part, action.aspect)) == action.id:
+            run.after(seconds, lambda: self._answer(run, action, error, life))
+
+    def _set_site(self, run: Run, action: Action) -> str:
+        fate, self.cloud_fate = self.cloud_fate, ""
+        if not self.cloud or fate == "request lost":
+            return "Unreachable"
+        if fate != "ignored":
+            run.plant.obey(action.part, action.value)
+            if isinstance(action.value, Mode | Reserve):
+                run.trace.settings.append((run.plant.t, action.value))
+        return "Unreachable" if fate == "answer lost" else ""
+
+    def _answer(self, run: Run, action: Action, error: str, life: int) -> None:
+        if self.life != life or self.pending.get((action.part, action.aspect)) != action.id:
+            return
+        fact = f"{error}: {action.part} did not do it" if error else ""
+        at = self.box.now(run.plant).instant
+        self.outcomes.append(Outcome(action=action.id, part=action.part, at=at, error=error, fact=fact))
+
+
+def _earlier(at: Instant, seconds: float) -> Instant:
+    return Instant(at.mono_s - seconds, at.wall - seconds, at.boot) if seconds else at
+
+
+def _charge_moves_s(plant: Plant) -> float:
+    """How long until the charge has moved by `CHARGE_STEP`, at the present power."""
+    power_w = abs(plant.flows().battery_w)
+    if power_w < 1.0:
+        return 600.0
+    return min(600.0, max(5.0, CHARGE_STEP / 100.0 * plant.battery.capacity_wh / power_w * 3600.0))

@@ -166,6 +166,26 @@ def replay(
 
 
 @app.command()
+def simulate(  # noqa: PLR0913, PLR0917 - one argument an option
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The config of a house; else one of thirty devices.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(help="How long; 365, if the scenario doesn't say.")] = None,
+    scenario: Annotated[Path | None, typer.Option(help="What befalls the house: see docs/simulate.md.")] = None,
+    seed: Annotated[str | None, typer.Option(help="Of weather, outages and habits.")] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="Write the scorecard into this file.")] = None,
+    chart: Annotated[Path | None, typer.Option(help="Draw it into this file (PNG).")] = None,
+    alone: Annotated[bool, typer.Option("--alone", help="Only pimgr: compare with nobody.")] = False,
+) -> None:
+    """Let a house live through a year in a minute, and see what pimgr is worth to it. Contacts nothing."""
+    from pimgr.cli import simulating
+
+    simulating.simulate(
+        simulating.Wanted(config=config, days=days, scenario=scenario, seed=seed, json=json, chart=chart, alone=alone)
+    )
+
+
+@app.command()
 def version() -> None:
     """The versions of pimgr and of its plugin contract."""
     from importlib.metadata import PackageNotFoundError

@@ -1,7 +1,4 @@
-"""What stands in the simulated house: each thing with its truth, seen through readings and moved by requests only.
-
-`fate` of the next request: "" served, "request lost", "answer lost", or "ignored" (it says yes).
-"""
+"""What stands in the simulated house: each thing with its truth, seen through readings and moved by requests only."""
 
 from __future__ import annotations
 
@@ -29,7 +26,6 @@ class Device:
     duty: Sequence[float]
     on: bool = True
     reachable: bool = True
-    fate: str = ""
     owed: bool = False
     last_by: str = NATURE
     switchings: int = 0

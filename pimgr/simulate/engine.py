@@ -96,7 +96,7 @@ class Run:
             brain.think(self)
         while True:
             t = min(plant.next_change(), brain.wake, self._queue[0][0] if self._queue else end)
-            if t > end:
+            if t >= end:
                 break
             plant.flow(t)
             news = self._happen(t)
@@ -104,7 +104,8 @@ class Run:
             if news or t >= brain.wake:
                 self.trace.note(plant)
                 brain.think(self)
-                plant.settle()
+                if plant.moved:
+                    plant.settle()
             self.steps += 1
             began, count = (t, 0) if t - began > SPIN_S else (began, count + 1)
             if count > SPIN:

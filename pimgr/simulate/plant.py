@@ -83,6 +83,8 @@ class Plant:
         self.tripped_until: float | None = None
         self.shed: set[str] = set()
         self.load_w = 0.0
+        self.moved = False
+        """Something was asked of it since it settled."""
         self.settle()
 
     # ----------------------------------------------------------------------------------------------------- what is
@@ -105,6 +107,13 @@ class Plant:
         if self.dark:
             return flows(0.0, self.battery, Demand(1.0, 0.0, connected=False))
         return flows(self.energy.stored_wh, self._bearing(), self._demand())
+
+    def power_w(self, part: str) -> float:
+        """What a part draws now, with the heat pump behind it, in W."""
+        if self.dark:
+            return 0.0
+        fed = sum(room.draws_w for room in self.rooms.values() if room.feeder == part)
+        return self.devices[part].draws_w(self.hour, True) + fed
 
     def _demand(self) -> Demand:
         kept = self.settings.reserve / 100.0 * self.battery.capacity_wh
@@ -169,7 +178,7 @@ class Plant:
 
     def settle(self) -> bool:
         """Everything follows from what changed just now. Tells whether that is more than a heat pump's own cycle."""
-        news = self._hours_pass()
+        news, self.moved = self._hours_pass(), False
         for host in self.hosts:
             news |= host.live(self.t)
         for room in self.rooms.values():
@@ -236,13 +245,16 @@ class Plant:
             return self.rooms[part].reachable and not self.dark
         return self.devices[part].reachable and not self.dark
 
-    def obey(self, part: str, value: Wish) -> str:
-        """Serve a request; returns the error's class name, or ""."""
+    def obey(self, part: str, value: Wish, fate: str = "") -> str:
+        """Serve a request; returns the error's class name, or "".
+
+        `fate`: "" where all is well, "request lost", "answer lost", or "ignored" (it says yes).
+        """
+        self.moved = True
         if isinstance(value, Reserve | Mode | GridCharging):
             self.set_site(value)
             return ""
         thing: Room | Device = self.rooms[part] if part in self.rooms else self.devices[part]
-        fate, thing.fate = thing.fate, ""
         if not self.answers(part) or fate == "request lost":
             # a machine is woken by a broadcast: nobody answers, and nobody is missed
             woken = isinstance(thing, Host) and getattr(value, "up", False)
@@ -254,6 +266,7 @@ class Plant:
 
     def set_site(self, value: Reserve | Mode | GridCharging) -> None:
         """The battery is told."""
+        self.moved = True
         match value:
             case Reserve(percent=percent):
                 self.settings.reserve = percent

@@ -64,7 +64,7 @@ class Ring:
     life: int = 0
     gateway: str = "answers"
     cloud: bool = True
-    cloud_fate: str = ""
+    fate: Callable[[Action], str] = lambda action: ""
     crash_when: str = ""
     down_s: float = 5.0
     wake: float = 0.0
@@ -235,8 +235,7 @@ class Ring:
                 self._miss(part, at, isinstance(device, Host))
                 continue
             device.read()
-            powered_w = device.draws_w(plant.hour, True)
-            self._see(part, device.reading(at, powered_w), at)  # type: ignore[attr-defined]
+            self._see(part, device.reading(at, plant.power_w(part)), at)  # type: ignore[attr-defined]
         for part, room in plant.rooms.items():
             if self.cloud and plant.answers(part):
                 self._see(part, room.reading(at), at)
@@ -265,20 +264,19 @@ class Ring:
         run.after(ARRIVES_S, lambda: self._arrive(run, action, self.life))
 
     def _arrive(self, run: Run, action: Action, life: int) -> None:
-        plant = run.plant
+        plant, fate = run.plant, self.fate(action)
         if action.aspect in SITE:
-            error = self._set_site(run, action)
+            error = self._set_site(run, action, fate)
         elif action.part in plant.rooms and not self.cloud:
             error = "Unreachable"
         else:
-            error = plant.obey(action.part, action.value)
+            error = plant.obey(action.part, action.value, fate)
         self.wire.append((plant.t, action, error))
         seconds = TIMEOUT_S if error == "Unreachable" else ANSWERS_S
         if self.life == life and self.pending.get((action.part, action.aspect)) == action.id:
             run.after(seconds, lambda: self._answer(run, action, error, life))
 
-    def _set_site(self, run: Run, action: Action) -> str:
-        fate, self.cloud_fate = self.cloud_fate, ""
+    def _set_site(self, run: Run, action: Action, fate: str) -> str:
         if not self.cloud or fate == "request lost":
             return "Unreachable"
         if fate != "ignored":

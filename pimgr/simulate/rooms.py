@@ -48,7 +48,6 @@ class Room:
     until: float | None = None
     permanent: bool = False
     reachable: bool = True
-    fate: str = ""
     switchings: int = 0
     discomfort: float = 0.0
     """Kelvin-hours beyond the owner's own set points."""

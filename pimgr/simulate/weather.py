@@ -25,6 +25,9 @@ GUST_MEMORY = 0.9
 STORM_BEFORE_S, STORM_AFTER_S = 6 * HOUR_S, 3 * HOUR_S
 FORESEEN = 0.85
 """Share of storms that the forecast has a day before."""
+CALM = 12.0
+"""What a forecast tells where it has missed a storm, in m/s."""
+ISSUED_S = 3 * HOUR_S
 FALSE_ALARMS = 3.0
 """Storms a year that take no line down."""
 
@@ -74,7 +77,10 @@ class Weather:
         self.climate, self.begin, self.seed = climate, begin, seed
         self.storms = _storms(span_s, seed, outages)
         count = int(span_s / HOUR_S) + 4 * 24
-        self.hours = _hours(climate, begin, count, seed, self.storms)
+        middles = [begin + (n + 0.5) * HOUR_S for n in range(count)]
+        self.usual = [_usual_cloud(climate, wall) for wall in middles]
+        self.clear = [clear_sky(_sine(climate, wall)) * climate.sun for wall in middles]
+        self.hours = _hours(self, middles)
         self._told: tuple[int, tuple[ForecastHour, ...]] = (-1, ())
 
     def at(self, t: float) -> Hour:
@@ -82,10 +88,10 @@ class Weather:
         return self.hours[min(max(0, int(t / HOUR_S)), len(self.hours) - 1)]
 
     def forecast(self, t: float) -> tuple[ForecastHour, ...]:
-        """The next 48 hours, as foretold in the hour of `t`: the further away, the more they are wrong."""
-        first = int(t / HOUR_S)
-        if self._told[0] != first:
-            self._told = (first, self._foretell(first))
+        """The next 48 hours, as foretold lately: the further away, the more they are wrong."""
+        issued = int(t / ISSUED_S)
+        if self._told[0] != issued:
+            self._told = (issued, self._foretell(int(issued * ISSUED_S / HOUR_S)))
         return self._told[1]
 
     def _foretell(self, first: int) -> tuple[ForecastHour, ...]:
@@ -93,19 +99,17 @@ class Weather:
         wrong, cloudy = random.gauss(0.0, 1.0), random.gauss(0.0, 1.0)
         told = []
         for lead, hour in enumerate(self.hours[first : first + 48]):
-            t = (first + lead) * HOUR_S
+            n, t = first + lead, (first + lead) * HOUR_S
             known = math.exp(-lead / 36.0)
-            usual = _usual_cloud(self.climate, self.begin + t)
-            cloud = known * hour.cloud + (1.0 - known) * usual + 0.15 * (1.0 - known) * cloudy
+            cloud = known * hour.cloud + (1.0 - known) * (self.usual[n] + 0.15 * cloudy)
             cloud = min(1.0, max(0.0, cloud))
-            clear = clear_sky(_sine(self.climate, self.begin + t)) * self.climate.sun
             told.append(
                 ForecastHour(
                     start=self.begin + t,
                     temperature=Celsius(hour.temperature + wrong * (0.5 + 0.04 * lead)),
                     cloud=Percent(100.0 * cloud),
-                    solar_w_m2=through_clouds(clear, cloud),
-                    gust_m_s=hour.gust if self._is_foreseen(t) else min(hour.gust, 12.0),
+                    solar_w_m2=through_clouds(self.clear[n], cloud),
+                    gust_m_s=hour.gust if hour.gust < CALM or self._is_foreseen(t) else CALM,
                 )
             )
         return tuple(told)
@@ -125,24 +129,22 @@ class Weather:
         return tuple(result)
 
 
-def _hours(climate: Climate, begin: float, count: int, seed: str, storms: Sequence[Storm]) -> list[Hour]:
-    random = Random(f"weather/{seed}")  # noqa: S311 - no secret
+def _hours(weather: Weather, middles: Sequence[float]) -> list[Hour]:
+    climate, random = weather.climate, Random(f"weather/{weather.seed}")  # noqa: S311 - no secret
     warm, covered, windy = (random.gauss(0.0, 1.0) for _ in range(3))
     hours = []
-    for n in range(count):
-        wall = begin + n * HOUR_S + HOUR_S / 2.0
+    for n, wall in enumerate(middles):
         warm = MEMORY * warm + math.sqrt(1.0 - MEMORY**2) * random.gauss(0.0, 1.0)
         covered = CLOUD_MEMORY * covered + math.sqrt(1.0 - CLOUD_MEMORY**2) * random.gauss(0.0, 1.0)
         windy = GUST_MEMORY * windy + math.sqrt(1.0 - GUST_MEMORY**2) * random.gauss(0.0, 1.0)
-        usual = _usual_cloud(climate, wall)
+        usual = weather.usual[n]
         cloud = 1.0 / (1.0 + math.exp(-2.2 * covered - math.log(usual / (1.0 - usual))))
         swing = _between(climate, wall, climate.winter_swing, climate.summer_swing) * (1.1 - 0.5 * cloud)
         by_day = math.cos(2.0 * math.pi * (solar_hour(wall, climate.longitude) - 16.0) / 24.0)
         temperature = climate.mean + climate.season * _summer(climate, wall) + swing * by_day + climate.residual * warm
-        irradiance = through_clouds(clear_sky(_sine(climate, wall)), cloud) * climate.sun
-        gust = math.exp(1.6 + 0.45 * windy)
-        storm = max((s.gust_m_s for s in storms if s.start <= n * HOUR_S < s.end), default=0.0)
-        hours.append(Hour(temperature, cloud, irradiance, max(gust, storm)))
+        storm = max((s.gust_m_s for s in weather.storms if s.start <= n * HOUR_S < s.end), default=0.0)
+        gust = max(math.exp(1.6 + 0.45 * windy), storm)
+        hours.append(Hour(temperature, cloud, through_clouds(weather.clear[n], cloud), gust))
     return hours
 
 

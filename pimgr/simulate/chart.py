@@ -1,0 +1,133 @@
+"""A picture of a history: charge, load and sun, outages, and what was off. Needs matplotlib, which no box has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from pimgr.simulate.engine import Run
+from pimgr.simulate.home import tier_of
+from pimgr.simulate.year import Setup
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CURE = "the chart needs the Python module matplotlib, which is not installed: `pip install pimgr[plot]`"
+GREY, RED, BLUE, ORANGE, GREEN = "#8a8a8a", "#c0392b", "#2c6fbb", "#e69f00", "#2e8b57"
+LONG_DAYS = 45
+"""Longer histories are drawn by the day: nobody can see an hour in a year."""
+DAY_S = 86400.0
+
+
+class NoPlot(Exception):
+    """There is nothing to draw with. Its text is for a person."""
+
+
+def draw(setup: Setup, run: Run, path: Path) -> None:
+    """Write the chart as PNG. Raises NoPlot without matplotlib, and OSError."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise NoPlot(CURE) from None
+    picture = _Picture(setup, run)
+    figure = Figure(figsize=(14, 8), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    charge, power, tiers = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
+    picture.charge(charge)
+    picture.power(power)
+    picture.tiers(tiers)
+    for axes in (charge, power, tiers):
+        picture.outages(axes)
+    figure.suptitle(f"{setup.scenario.days} days from {setup.scenario.start}, seed {setup.scenario.seed!r}")
+    figure.savefig(path, format="png")
+
+
+class _Picture:
+    def __init__(self, setup: Setup, run: Run) -> None:
+        self.setup, self.run = setup, run
+        self.zone = ZoneInfo(setup.world.zone)
+        self.by_day = setup.scenario.days > LONG_DAYS
+        self.rows = run.trace.rows
+        self.when = [self.at(row[0]) for row in self.rows]
+
+    def at(self, t: float) -> Any:
+        """A moment as the house's clock tells it."""
+        return datetime.fromtimestamp(self.setup.world.weather.begin + t, UTC).astimezone(self.zone)
+
+    def charge(self, axes: Axes) -> None:
+        """How full the battery is: all day, or each day's highest and lowest."""
+        if self.by_day:
+            days = self._days(1)
+            when = [self.at(day * DAY_S) for day in days]
+            low, high = [min(v) for v in days.values()], [max(v) for v in days.values()]
+            axes.fill_between(when, low, high, color=GREEN, alpha=0.35, step="post", label="lowest to highest")
+        else:
+            axes.plot(
+                [self.at(r[0]) for r in self.rows], [r[1] for r in self.rows], color=GREEN, lw=1.2, label="charge"
+            )
+        steps = [(t, value.percent) for t, value in self.run.trace.settings if hasattr(value, "percent")]
+        if steps and not self.by_day:
+            ends = [*steps, (self.run.plant.t, steps[-1][1])]
+            axes.step(
+                [self.at(t) for t, _ in ends], [p for _, p in ends], where="post", color=GREY, ls=":", label="reserve"
+            )
+        axes.set_ylim(0, 102)
+        axes.set_ylabel("battery, %")
+        axes.legend(loc="lower left", fontsize=8)
+
+    def power(self, axes: Axes) -> None:
+        """What the house asks for and what the sun gives."""
+        for column, colour, name in ((2, BLUE, "load"), (3, ORANGE, "sun")):
+            if self.by_day:
+                days = self._days(column)
+                when = [self.at(day * DAY_S) for day in days]
+                mean = [sum(v) / len(v) / 1000.0 for v in days.values()]
+                axes.plot(when, mean, color=colour, lw=1.2, label=f"{name}, mean of the day", drawstyle="steps-post")
+            else:
+                values = [r[column] / 1000.0 for r in self.rows]
+                axes.plot(
+                    [self.at(r[0]) for r in self.rows], values, color=colour, lw=1.0, label=name, drawstyle="steps-post"
+                )
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel("kW")
+        axes.legend(loc="upper left", fontsize=8)
+
+    def tiers(self, axes: Axes) -> None:
+        """What was off when: one line a tier, darker the more of its loads."""
+        tier = tier_of(self.setup.policy)
+        names = [each.name for each in self.setup.policy.tiers]
+        size = {name: sum(1 for part in tier if tier[part] == name) for name in names}
+        shed = self.run.trace.shed
+        ends = [t for t, _ in shed[1:]] + [self.run.plant.t]
+        for (t, parts), end in zip(shed, ends, strict=True):
+            for row, name in enumerate(names):
+                off = sum(1 for part in parts if tier.get(part) == name)
+                if off:
+                    span = (self.at(t), self.at(end))
+                    axes.fill_between(
+                        span, row - 0.35, row + 0.35, color=RED, alpha=0.25 + 0.6 * off / size[name], lw=0.4
+                    )
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(-0.6, max(0.6, len(names) - 0.4))
+        axes.invert_yaxis()
+        axes.set_ylabel("off")
+        axes.set_xlim(self.at(0.0), self.at(self.run.plant.t))
+
+    def outages(self, axes: Axes) -> None:
+        """Grey where the grid was away, red where the house was dark."""
+        for outage in self.setup.outages:
+            axes.axvspan(self.at(outage.start), self.at(outage.end), color=GREY, alpha=0.3, lw=0.4)
+        for row, after in zip(self.rows, [*self.rows[1:], self.rows[-1]], strict=True):
+            if row[5]:
+                axes.axvspan(self.at(row[0]), self.at(after[0]), color="black", alpha=0.6, lw=0)
+        axes.grid(alpha=0.2)
+
+    def _days(self, column: int) -> dict[int, Sequence[float]]:
+        found: dict[int, list[float]] = {}
+        for row in self.rows:
+            found.setdefault(int(row[0] / DAY_S), []).append(row[column])
+        return dict(found)

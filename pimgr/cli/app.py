@@ -176,12 +176,22 @@ def simulate(  # noqa: PLR0913, PLR0917 - one argument an option
     json: Annotated[Path | None, typer.Option("--json", help="Write the scorecard into this file.")] = None,
     chart: Annotated[Path | None, typer.Option(help="Draw it into this file (PNG).")] = None,
     alone: Annotated[bool, typer.Option("--alone", help="Only pimgr: compare with nobody.")] = False,
+    faults: Annotated[bool, typer.Option("--faults", help="With all that can go wrong, and a check of it.")] = False,
 ) -> None:
     """Let a house live through a year in a minute, and see what pimgr is worth to it. Contacts nothing."""
     from pimgr.cli import simulating
 
     simulating.simulate(
-        simulating.Wanted(config=config, days=days, scenario=scenario, seed=seed, json=json, chart=chart, alone=alone)
+        simulating.Wanted(
+            config=config,
+            days=days,
+            scenario=scenario,
+            seed=seed,
+            json=json,
+            chart=chart,
+            alone=alone or faults,
+            faults=faults,
+        )
     )
 
 

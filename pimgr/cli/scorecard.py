@@ -29,6 +29,13 @@ def scorecard(setup: Setup, cards: Sequence[Card]) -> list[str]:
     return lines
 
 
+def found(violations: Sequence[str]) -> list[str]:
+    """What the checks of a year with faults say."""
+    if not violations:
+        return ["", "No wrong restore, no fight with a person, nothing done blindly."]
+    return ["", "WRONG:", *(line for text in violations for line in wrapped(text, 2, 4))]
+
+
 def _history(setup: Setup) -> list[str]:
     scenario, outages, zone = setup.scenario, setup.outages, ZoneInfo(setup.world.zone)
     count = len(setup.world.home.appliances) + len(setup.world.home.thermostats)

@@ -31,10 +31,11 @@ class Wanted:
     json: Path | None
     chart: Path | None
     alone: bool
+    faults: bool
 
 
 def simulate(wanted: Wanted) -> NoReturn:
-    """Print the scorecard, and end the program: 0, or 1 where the config or the scenario has errors."""
+    """Print the scorecard, and end the program: 0, or 1 where config or scenario have errors, or a check found some."""
     house, befalls = _house(wanted.config), _scenario(wanted)
     if not house.grid_sources or not house.policy.parts:
         say.fail("this config has nothing to simulate: no grid source, or no load", Exit.NO)
@@ -44,6 +45,7 @@ def simulate(wanted: Wanted) -> NoReturn:
     if not wanted.alone:
         cards += [lived.card for lived in year.compared(setup, mine.run.trace.settings)]
     say.lines(scorecard.scorecard(setup, cards))
+    say.lines(scorecard.found(mine.found) if befalls.faults else [])
     try:
         if wanted.json is not None:
             wanted.json.write_bytes(_json(befalls, setup, cards))
@@ -51,7 +53,7 @@ def simulate(wanted: Wanted) -> NoReturn:
             draw(setup, mine.run, wanted.chart)
     except (OSError, NoPlot) as error:
         say.fail(str(error), Exit.NO)
-    say.leave(Exit.OK)
+    say.leave(Exit.NO if mine.found or mine.card.wrong else Exit.OK)
 
 
 def _json(befalls: Scenario, setup: year.Setup, cards: list[Card]) -> bytes:
@@ -79,4 +81,6 @@ def _scenario(wanted: Wanted) -> Scenario:
         if not 1 <= wanted.days <= MOST_DAYS:
             say.fail(f"--days {wanted.days}: from 1 to {MOST_DAYS}", Exit.USAGE)
         befalls = replace(befalls, days=wanted.days)
+    if wanted.faults:
+        befalls = replace(befalls, faults=True)
     return befalls if wanted.seed is None else replace(befalls, seed=wanted.seed)

@@ -32,6 +32,8 @@ class Device:
     wrong: int = 0
     unseen: bool = False
     """Somebody else turned it on, and it was not read since: nobody can know."""
+    gap: bool = False
+    """Since a policy moved it, it could not be read for a while: then it may as well have restarted, and come on."""
 
     def draws_w(self, hour: int, powered: bool) -> float:
         """Now, in W."""
@@ -45,14 +47,18 @@ class Device:
         if by == OURS:
             self.switchings += 1
             self.wrong += on and not self.owed
-            self.owed, self.unseen = not on, False
+            self.owed, self.unseen, self.gap = not on, False, False
         else:
             self.unseen = on
 
     def read(self) -> None:
-        """It is read now: whoever turned it on was seen."""
+        """It is read now: whoever turned it on was seen, unless it may have come on by itself meanwhile."""
         if self.unseen:
-            self.owed = self.unseen = False
+            self.owed, self.unseen = self.owed and self.gap, False
+
+    def miss(self) -> None:
+        """It could not be read."""
+        self.gap = True
 
 
 @dataclass(kw_only=True)

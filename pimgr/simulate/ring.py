@@ -96,6 +96,8 @@ class Ring:
             self.box = Box(self.box.boot + 1, run.plant.t - 20.0, error_s, trusted=False)
         self.alive, self.views, self.outcomes, self.commands, self.decision = True, {}, [], [], None
         self.grid_read_t = -math.inf
+        for device in run.plant.devices.values():
+            device.miss()
         durable = msgspec.msgpack.decode(msgspec.msgpack.encode(self.durable), type=State)
         self.state = resume(durable, self.box.now(run.plant))
 
@@ -232,6 +234,7 @@ class Ring:
         """Read every part."""
         for part, device in plant.devices.items():
             if not plant.answers(part):
+                device.miss()
                 self._miss(part, at, isinstance(device, Host))
                 continue
             device.read()

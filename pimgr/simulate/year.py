@@ -96,16 +96,17 @@ def ours(setup: Setup) -> Lived:
     return replace(lived, found=tuple(checks.found))
 
 
-def compared(setup: Setup, settings: Settings) -> Iterator[Lived]:
-    """The others, each with its own reserve and with `settings`, which is what pimgr asked for."""
+def compared(setup: Setup, settings: Settings, *, own: bool = True) -> Iterator[Lived]:
+    """The others, each with its own reserve (unless not `own`) and with `settings`, which is what pimgr asked for."""
     plain = [(0.0, Reserve(PLAIN))]
     brains: list[tuple[str, Callable[[], Brain], Settings]] = [
         ("no shedding", Nothing, plain),
         ("all off after 10 min", lambda: AllOff(setup.policy), _predecessors(setup)),
         ("tiers by charge only", lambda: Ring(policy=by_charge_only(setup.policy)), plain),
     ]
-    for name, make, own in brains:
-        yield _live(setup, make(), (name, OWN), own)
+    for name, make, its in brains:
+        if own:
+            yield _live(setup, make(), (name, OWN), its)
         yield _live(setup, make(), (name, OURS), settings)
 
 

@@ -130,8 +130,7 @@ def _history(house: HouseConfig, number: int) -> year.Setup:
 def _fates(house: HouseConfig, number: int) -> list[Fate]:
     setup = _history(house, number)
     mine = year.ours(setup)
-    lived = [mine]
-    lived += [each for each in year.compared(setup, mine.run.trace.settings, own=False)]
+    lived = [mine, *year.compared(setup, mine.run.trace.settings, own=False)]
     start = setup.outages[0].start
     return [
         Fate(

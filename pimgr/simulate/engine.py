@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
-from pimgr.policy.aspects import Mode, Reserve
+from pimgr.policy.aspects import Setting
 from pimgr.policy.calendar import Calendar, Window
 from pimgr.simulate.outages import Outage
 from pimgr.simulate.plant import Plant
@@ -45,7 +45,7 @@ class Trace:
     def __init__(self) -> None:
         self.rows: list[tuple[float, float, float, float, bool, bool]] = []
         self.shed: list[tuple[float, frozenset[str]]] = []
-        self.settings: list[tuple[float, Mode | Reserve]] = []
+        self.settings: list[tuple[float, Setting]] = []
 
     def note(self, plant: Plant) -> None:
         """A row: s, charge, load in W, sun in W, whether the grid is there, whether it is dark."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pimgr.api import Capability, ForecastReading, Grid, GridReading, HostReading, Instant, Now, SiteReading
-from pimgr.policy.aspects import Aspect, Mode, Reserve
+from pimgr.policy.aspects import Aspect, GridCharging, Mode, Reserve
 from pimgr.policy.decide import decide, worth_keeping
 from pimgr.policy.model import Action, Command, Decision, Inputs, Outcome, PartView, Phase, Policy, State
 from pimgr.policy.restart import resume
@@ -284,7 +284,7 @@ class Ring:
             return "Unreachable"
         if fate != "ignored":
             run.plant.obey(action.part, action.value)
-            if isinstance(action.value, Mode | Reserve):
+            if isinstance(action.value, Mode | Reserve | GridCharging):
                 run.trace.settings.append((run.plant.t, action.value))
         return "Unreachable" if fate == "answer lost" else ""
 

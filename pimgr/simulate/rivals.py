@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pimgr.api import replace
-from pimgr.policy.aspects import HostPower, Level, Mode, Reserve, Switch, Wish
+from pimgr.policy.aspects import HostPower, Level, Setting, Switch, Wish
 from pimgr.policy.settings import SitePolicy
 from pimgr.policy.terms import Policy, Tier
 from pimgr.simulate.devices import Charger, Device, Host
@@ -22,7 +22,7 @@ THRESHOLDS = (50.0, 35.0, 20.0)
 PLAIN = Percent(20.0)
 """The reserve of a house without a plan: what Tesla's app suggests."""
 
-Settings = Sequence[tuple[float, Mode | Reserve]]
+Settings = Sequence[tuple[float, Setting]]
 
 
 @dataclass

@@ -17,7 +17,7 @@ from pimgr.policy.allowance import Budget
 from pimgr.policy.draw import saved_w
 from pimgr.policy.fewest import fewest
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, Goal, Phase, State, Tier
-from pimgr.policy.outage import shed_value
+from pimgr.policy.outage import shed_value, wants
 from pimgr.policy.runtime import Prospect, Supply, lasts_s, prospect, reaches, reduction_needed
 from pimgr.policy.tiers import age_s
 from pimgr.policy.turn import Turn
@@ -40,10 +40,10 @@ def choose(turn: Turn, state: State) -> State:
         return state
     turn.wake_in(turn.policy.budget.step_s)
     left = prospect(state, turn.inputs, turn.policy, turn.now)
-    if left is None or not left.measured or _is_under_way(turn, state):
+    if left is None or not left.measured or not _is_news(turn, state) or _is_under_way(turn, state):
         return state
     for tier in tiers:
-        after = _Judgement(turn, state, tier, _with_returning(left, state)).judge()
+        after = _Judgement(turn, state, tier, _with_returning(turn, left, state)).judge()
         if after.budget.chosen != state.budget.chosen:
             return after
         state = after
@@ -70,7 +70,13 @@ def _without_the_lost(state: State, tiers: list[Tier]) -> State:
     theirs = {hand.part for hand in state.hands_off if hand.episode == state.episode}
     named = {part for tier in tiers for part in tier.loads} - theirs
     chosen = tuple(part for part in state.budget.chosen if part in named)
-    return state if chosen == state.budget.chosen else _put(state, replace(state.budget, chosen=chosen))
+    return state if chosen == state.budget.chosen else _with_budget(state, replace(state.budget, chosen=chosen))
+
+
+def _is_news(turn: Turn, state: State) -> bool:
+    """Whether the meters told something since the last decision: each reading is judged once."""
+    old, new = turn.before.memory.draw, state.memory.draw
+    return old is None or new is None or old.at != new.at
 
 
 def _is_under_way(turn: Turn, state: State) -> bool:
@@ -83,13 +89,14 @@ def _is_under_way(turn: Turn, state: State) -> bool:
     )
 
 
-def _with_returning(left: Prospect, state: State) -> Prospect:
-    """What is owed and still off will draw again."""
-    owed = [c.watts or 0.0 for c in state.claims if c.owed_since is not None and c.status is ClaimStatus.TAKEN]
+def _with_returning(turn: Turn, left: Prospect, state: State) -> Prospect:
+    """What nothing takes any more and is still off will draw again: it waits for its turn, or rests."""
+    wanted = {want.part for want in wants(state, turn.policy)}
+    owed = [c.watts or 0.0 for c in state.claims if c.part not in wanted and c.status is ClaimStatus.TAKEN]
     return Prospect(left.supply, Watts(left.load_w + sum(owed)))
 
 
-def _put(state: State, budget: Budget) -> State:
+def _with_budget(state: State, budget: Budget) -> State:
     return replace(state, budget=budget)
 
 
@@ -145,21 +152,22 @@ class _Judgement:
             budget = replace(budget, told=(*budget.told, self.tier.name))
         watts = sum(options[place][1] for place in places)
         telling.step(self.turn, self.tier, picked, watts)
-        return _put(state, budget)
+        return _with_budget(state, budget)
 
     def _options(self) -> list[tuple[str, float]]:
         """Loads of this tier that are on and draw enough to matter, and what each saves; least important first."""
         least_w = self.turn.policy.budget.least_w
-        found = ((part, self._saves(part)) for part in self.tier.loads if self._is_free(part))
+        found = ((part, self._saves(part)) for part in self._free())
         return [(part, watts) for part, watts in found if watts is not None and watts >= least_w]
 
-    def _is_free(self, part: str) -> bool:
-        """Whether it is nobody else's."""
+    def _free(self) -> list[str]:
+        """Loads of this tier that are nobody else's."""
         state = self.state
         taken = {c.part for c in state.claims} | {lease.part for lease in state.leases} | set(state.budget.chosen)
         theirs = {h.part for h in state.hands_off if h.episode == state.episode}
         found_off = {skip.part for skip in state.skips if skip.episode == state.episode}
-        return part not in taken | theirs | found_off | set(self.turn.policy.never_shed)
+        busy = taken | theirs | found_off | set(self.turn.policy.never_shed)
+        return [part for part in self.tier.loads if part not in busy]
 
     def _saves(self, part: str) -> Watts | None:
         """W, if it is known to be on."""
@@ -173,9 +181,9 @@ class _Judgement:
         lasts = lasts_s(self.left.supply, self.left.load_w) or 0.0
         if state.budget.alarmed or lasts >= for_s * (1.0 - self.turn.policy.budget.alarm):
             return state
-        on = tuple(part for part in self.tier.loads if self._is_free(part))
-        telling.alarm(self.turn, state, self.tier, telling.Shortfall(lasts, for_s, self.left.load_w, on))
-        return _put(state, replace(state.budget, alarmed=True))
+        short = telling.Shortfall(lasts, for_s, self.left.load_w, tuple(self._free()))
+        telling.alarm(self.turn, state, self.tier, short)
+        return _with_budget(state, replace(state.budget, alarmed=True))
 
     # --------------------------------------------------------------------------------------------- coming back
 
@@ -195,7 +203,7 @@ class _Judgement:
         telling.eased(self.turn, self.tier, spare)
         chosen = tuple(part for part in self.state.budget.chosen if part not in spare)
         budget = replace(self.state.budget, chosen=chosen, stepped_at=self.turn.now.instant, easing=True)
-        return _put(self._eased(None), budget)
+        return _with_budget(self._eased(None), budget)
 
     def _spare(self) -> tuple[str, ...]:
         """What may be on again: with it, the battery lasts with a margin. The most important first, a step at most."""
@@ -203,7 +211,8 @@ class _Judgement:
         must_s = left_s(self.turn, self.state, self._goal, growing=False)
         for_s = max(policy.margin * must_s, must_s + policy.spare_s)
         load_w, spare = float(self.left.load_w), list[str]()
-        for part in reversed([part for part in self.tier.loads if part in self.state.budget.chosen]):
+        chosen = set(self.state.budget.chosen)
+        for part in reversed([part for part in self.tier.loads if part in chosen]):
             watts = _held_w(claims.get(part))
             if watts is None or len(spare) >= policy.most or not reaches(self._supply, load_w + watts, for_s):
                 continue

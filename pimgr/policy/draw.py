@@ -21,8 +21,6 @@ def remember(state: State, site: SiteReading | None, now: Now) -> State:
     draw, changed = state.memory.draw, changed_at(state, now)
     if site is None or site.load_w is None or site.at.boot != now.boot or from_the_future(site.at, now):
         return state
-    if changed is not None and not measured_after(site.at, changed, now):
-        return state
     if draw is not None and not measured_after(site.at, draw.at, now):
         return state
     draw = _mean(None if draw is None or _is_over(draw, changed, now) else draw, site)

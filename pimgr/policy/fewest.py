@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import fsum
 
 
@@ -17,15 +17,23 @@ def fewest(watts: Sequence[float], need: float) -> tuple[int, ...]:
         return ()
     if fsum(watts) < need:
         return tuple(range(len(watts)))
-    count = next(n for n in range(1, len(watts) + 1) if _most(watts, n, ()) >= need)
+    count = _first(1, len(watts), lambda n: _most(watts, n, ()) >= need)
     chosen: list[int] = []
     places = len(watts)
     while count > 0:
-        fixed = [watts[place] for place in chosen]
-        places = next((n for n in range(count, places) if _most(watts[:n], count, fixed) >= need), places)
+        fixed, many = [watts[place] for place in chosen], count
+        places = _first(count, places, lambda n: _most(watts[:n], many, fixed) >= need)  # noqa: B023 - called here
         chosen.append(places - 1)
         places, count = places - 1, count - 1
     return tuple(reversed(chosen))
+
+
+def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:
+    """The smallest number from `low` for which `holds`, which holds for all above it; `high` if for none below that."""
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return high
 
 
 def _most(watts: Sequence[float], count: int, fixed: Sequence[float]) -> float:

@@ -103,6 +103,18 @@ def test_what_is_measured_counts_more_than_the_config():
     assert house.off() == {"dryer"}
 
 
+def test_what_is_still_on_its_way_off_is_waited_for():
+    """A slow relay of another tier is no reason to take more."""
+    loads = {"dryer": 2500.0, "tv": 300.0, "office": 300.0}
+    house = Evening(policy(Tier(name="at once", loads=("dryer",)), keeping("tv", "office")), loads)
+    house.deaf = {"dryer"}
+    house.run(25)
+    house.deaf = set()
+    house.run(600)
+    assert house.off() == {"dryer"}
+    assert house.desk.state.budget.chosen == ()
+
+
 def test_a_load_that_does_not_answer_is_not_relied_on():
     house = evening(watts={"boiler": 1000.0, "dryer": 1000.0, "tv": 200.0})  # 2.5 kW, of which 1 may stay
     house.deaf = {"boiler", "dryer"}
@@ -154,6 +166,17 @@ def test_the_most_important_comes_back_first():
     house.run(900)
     assert [part for _, part in house.backs] == ["office"]
     assert house.off() == {"lamps"}
+
+
+def test_what_may_come_back_and_still_rests_is_counted_as_on():
+    parts = {"office": replace(switch(), min_off_s=3600.0)}
+    loads = {"lamps": 600.0, "office": 600.0}
+    house = Evening(policy(keeping(*loads), parts=parts), loads, charge=30.0)
+    house.run(300)
+    house.charge = 90.0  # enough for one of the two
+    house.run(2400)
+    assert house.desk.state.budget.chosen == ("lamps",)
+    assert house.off() == {"lamps", "office"}
 
 
 @pytest.mark.parametrize("amount", [200.0, 900.0, 1500.0])

@@ -205,6 +205,14 @@ def test_the_mean_of_what_is_drawn_forgets_a_kettle():
     assert found.load_w == pytest.approx(1000.0 + 2000.0 / 30, abs=5.0)
 
 
+def test_a_reading_that_arrives_late_changes_nothing():
+    at = desk()
+    before = at.state.memory.draw
+    at.site = replace(at.site, at=at.instant(1005.0), load_w=Watts(9000.0))
+    at.tick(1031, "up")
+    assert at.state.memory.draw == before
+
+
 def test_readings_of_an_earlier_boot_say_nothing_of_the_load():
     at = desk()
     at.reboot()

@@ -232,16 +232,17 @@ def test_what_the_battery_did_in_one_outage_is_forgotten_in_the_next():
 
 
 def test_two_outages_within_one_tick_are_two():
-    desk = Desk(replace(house(), tiers=(Tier(name="late", loads=("pump",), after_s=5.0),)))
+    desk = Desk(replace(house(), tiers=(Tier(name="low", loads=("pump",), below=Percent(50.0)),)))
+    desk.charged(40.0)
     desk.tick(1000, "down")
-    desk.tick(1010, "down")
-    assert desk.state.tiers == ("late",)
+    assert desk.state.tiers == ("low",)
     desk.t = 1020
+    desk.charged(55.0)
     readings = tuple(
         GridReading(at=desk.instant(t), source=GATEWAY, grid=grid)
         for t, grid in ((1012.0, Grid.UP), (1014.0, Grid.UP), (1018.0, Grid.DOWN))
     )
-    desk.decide(Inputs(grid=readings))
+    desk.decide(Inputs(grid=readings, site=desk.site))
     assert (desk.state.phase, desk.state.episode, desk.state.tiers) == (Phase.OUTAGE, "outage-2", ())
 
 

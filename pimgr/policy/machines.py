@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from pimgr.api import replace
+from pimgr.api import HostReading, replace
 from pimgr.policy import proof
 from pimgr.policy.layers import Due, Proof
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, HandsOff, HostPower, Skip, State, Switch
@@ -110,13 +110,11 @@ class _Layers:
             return True
         if claim is None or claim.status is not ClaimStatus.TAKEN:
             return False
-        return claim.aspect is not Aspect.HOST_POWER or is_off(self.turn, claim)
-
-
-def is_off(turn: Turn, claim: Claim) -> bool:
-    """Whether a machine that we took is off: proven, or silent where nothing could prove it."""
-    of = turn.of(claim.part)
-    return of is None or claim.proof.off_at is not None or not proof.is_provable(claim, of)
+        if claim.aspect is not Aspect.HOST_POWER:
+            return True
+        reading = self.turn.fresh(part, of.fresh_s)
+        answers = isinstance(reading, HostReading) and reading.up
+        return not answers and (claim.proof.off_at is not None or not proof.is_provable(claim, of))
 
 
 def _outlets(turn: Turn, state: State, wants: tuple[Want, ...]) -> list[Want]:

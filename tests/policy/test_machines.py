@@ -371,7 +371,62 @@ def test_a_person_who_turns_the_outlet_on_has_the_machine():
     assert "nas" not in desk.claimed()
 
 
+def test_a_witness_that_answered_before_the_silence_proves_nothing_and_is_asked_again():
+    desk = pcs_down(Rack())
+    desk.down("nas")
+    desk.unread.add("lamp")
+    desk.at(1030)
+    desk.at(1034)
+    assert desk.claim("nas").proof.off_at is None
+    assert "lamp" in desk.decision.look
+
+
+def test_watts_measured_before_the_silence_prove_nothing_and_are_read_again():
+    policy = rack()
+    desk = Rack(replace(policy, parts=policy.parts | {"nas": replace(policy.parts["nas"], witness=None)}))
+    desk.watts["outlet"] = 60.0
+    pcs_down(desk)
+    desk.watts["outlet"] = 4.0
+    desk.at(1025)
+    desk.unread.add("outlet")
+    desk.down("nas")
+    desk.at(1030)
+    desk.at(1034)
+    assert desk.claim("nas").proof.off_at is None
+    assert "outlet" in desk.decision.look
+
+
+def test_one_look_is_not_enough_even_where_nothing_is_waited_for():
+    """The path may have failed for a moment: it was seen well before and after the second look."""
+    policy = rack()
+    desk = Rack(replace(policy, parts=policy.parts | {"nas": replace(policy.parts["nas"], cut_after_s=0.0)}))
+    all_down(desk)
+    desk.unread.add("nas")
+    desk.at(1034)
+    desk.at(1036)
+    assert desk.claim("nas").proof.off_at is not None
+    assert "outlet" not in desk.claimed()
+    desk.unread.clear()
+    desk.at(1038)
+    assert desk.asks == [("outlet", False)]
+
+
 # ------------------------------------------------------------------------------------------------------ coming back
+
+
+def test_a_machine_whose_outlet_is_on_again_is_looked_at_before_it_is_woken():
+    desk = cut(Rack())
+    desk.at(1100, "up")
+    desk.on["outlet"] = True
+    desk.unread.add("nas")
+    desk.at(1104, "up")
+    desk.at(1106, "up")
+    assert "outlet" not in desk.claimed()
+    assert desk.asks == []
+    assert "nas" in desk.decision.look
+    desk.unread.clear()
+    desk.at(1108, "up")
+    assert desk.asks == [("nas", True)]
 
 
 def test_the_outlet_is_on_first_then_the_machine_is_woken_then_those_that_need_it():

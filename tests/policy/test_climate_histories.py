@@ -176,6 +176,7 @@ beginnings: st.SearchStrategy[list[tuple[Event, float]]] = st.sampled_from(
         [],
         [(("high", (112.0,)), 5400.0)],
         [(("charge", (40.0,)), 4 * 3600.0)],
+        [(("charge", (95.0,)), 4 * 3600.0), (("charge", (50.0,)), 120.0), (("charge", (20.0,)), 120.0)],
         [(("charge", (40.0,)), 4 * 3600.0), (("hand", (HALL, 70.0, "22:00")), 660.0)],
     ]
 )

@@ -26,19 +26,18 @@ from pimgr.policy.turn import Turn
 
 def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     """One tick. The same four arguments give the same decision, to the bit; `pimgr replay` relies on it."""
-    before = state
-    turn = Turn(before=before, inputs=inputs, policy=policy, now=now, action_ids=state.action_ids)
+    turn = Turn(before=state, inputs=inputs, policy=policy, now=now, action_ids=state.action_ids)
     state, moves = phases.advance(state, phases.evidence(inputs.grid, policy), policy.timing, now)
     state = draw.remember(charge.remember(state, inputs.site, now), inputs.site, now)
     percent, estimated = charge.present(state, policy.battery, now)
     state = charge.note(state, percent, estimated, now)
     state = budget.choose(turn, tiers.latch(turn, state, percent))
-    state = tariff.follow(turn, tariff.ended(before, state, now))
+    state = tariff.follow(turn, tariff.ended(turn.before, state, now))
     turn.episodes |= _episodes(state, inputs, now) | rungs.episodes(turn)
     state = rungs.advance(turn, state, percent)
     wants = (*outage.wants(state, policy), *climate.wants(turn, state))
     telling.moves(turn, moves, state, percent)
-    telling.tiers(turn, before, state, percent)
+    telling.tiers(turn, turn.before, state, percent)
 
     state, wants = machines.arrange(turn, state, wants)
     ledger = claims.Ledger(turn, state)

@@ -96,8 +96,9 @@ def test_without_the_line_in_the_config_nothing_is_reported_nor_counted():
     for clock in ("10:00", "20:03", "23:00"):
         desk.until(f"2026-07-15T{clock}")
         desk.meters(grid=500.0)
-        assert not worth_keeping(desk.state, desk.tick(grid="up"))
+        desk.tick(grid="up")
     assert (desk.posted, desk.state.reports) == ([], State().reports)
+    assert desk.state.memory.metering.tally == State().memory.metering.tally
 
 
 def test_while_nobody_trusts_the_clock_nothing_is_due_and_then_it_comes_late():

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from bench import commands, hundred, latency, process, tick, wear
+from bench import commands, hundred, latency, outages, process, tick, wear, years
 from bench.box import BUILD
 from bench.figures import Figure, table
 from bench.machine import facts
@@ -26,6 +26,8 @@ BENCHMARKS: dict[str, Callable[[bool], Coroutine[Any, Any, list[Figure]]]] = {
     "start": process.start,
     "commands": commands.commands,
     "wear": wear.wear,
+    "years": years.years,
+    "outages": outages.outages,
 }
 
 

@@ -47,7 +47,7 @@ ONE_HOME = {
 }
 
 
-OUTSIDE = ("pimgr.house", "pimgr.demo", "pimgr.testing")
+OUTSIDE = ("pimgr.house", "pimgr.demo", "pimgr.testing", "pimgr.simulate")
 """Rehearsals and tests: they speak to plugins and to screens, and no box needs them."""
 
 
@@ -180,6 +180,22 @@ print(json.dumps(sorted({{name.partition(".")[0] for name in sys.modules}})))
     imported = set(json.loads(done.stdout.splitlines()[-1]))
     assert "pluggy" in imported
     assert imported & (vendor_packages() | own_packages()) == set()
+
+
+def test_no_box_needs_the_simulator_nor_anything_to_draw_with():
+    """Only commands import it, when they are called; matplotlib is imported by the chart alone, when one is drawn."""
+    for path, tree in sources(ROOT / "pimgr"):
+        inside = path.startswith("pimgr/simulate/")
+        if not inside and not path.startswith("pimgr/cli/"):
+            assert not [m for m in imports(tree) if within(m, ("pimgr.simulate",))], path
+        at_top = {m for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom) for m in imports(node)}
+        assert not top(at_top) & {"matplotlib", "numpy"}, path
+        if not path.startswith("pimgr/simulate/chart"):
+            assert not top(imports(tree)) & {"matplotlib", "numpy"}, path
+    for name in ("app.py", "quick.py", "status.py"):
+        tree = ast.parse((ROOT / "pimgr" / "cli" / name).read_text())
+        at_top = {m for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom) for m in imports(node)}
+        assert not [m for m in at_top if within(m, ("pimgr.simulate",)) or m.endswith(("simulating", "planning"))], name
 
 
 def test_the_house_in_a_box_imports_no_client():

@@ -196,6 +196,14 @@ def simulate(  # noqa: PLR0913, PLR0917 - one argument an option
 
 
 @app.command()
+def plan(config: Config = places.CONFIG, *, run: Run, state: State, json: Json = False) -> None:
+    """The next 24 hours as they will happen, and what goes off when if the grid fails now."""
+    from pimgr.cli import planning
+
+    planning.show_plan(config, run, state, as_json=json)
+
+
+@app.command()
 def version() -> None:
     """The versions of pimgr and of its plugin contract."""
     from importlib.metadata import PackageNotFoundError

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from pimgr.cli.lines import wrapped
 from pimgr.text import safe
@@ -37,7 +36,7 @@ def found(violations: Sequence[str]) -> list[str]:
 
 
 def _history(setup: Setup) -> list[str]:
-    scenario, outages, zone = setup.scenario, setup.outages, ZoneInfo(setup.world.zone)
+    scenario, outages, zone = setup.scenario, setup.outages, setup.world.zone
     count = len(setup.world.home.appliances) + len(setup.world.home.thermostats)
     solar = setup.world.home.site.solar_w / 1000.0
     battery = setup.policy.battery.capacity / 1000.0

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from pimgr.simulate.engine import Run
 from pimgr.simulate.home import tier_of
@@ -49,7 +48,7 @@ def draw(setup: Setup, run: Run, path: Path) -> None:
 class _Picture:
     def __init__(self, setup: Setup, run: Run) -> None:
         self.setup, self.run = setup, run
-        self.zone = ZoneInfo(setup.world.zone)
+        self.zone = setup.world.zone
         self.by_day = setup.scenario.days > LONG_DAYS
         self.rows = run.trace.rows
         self.when = [self.at(row[0]) for row in self.rows]

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from pimgr import plugins as plugin_loading
-from pimgr.api import Capability, Frozen
+from pimgr.api import Capability, Frozen, replace
 from pimgr.config import HouseConfig, parse
 from pimgr.policy.aspects import Aspect
 from pimgr.policy.terms import PartPolicy, Policy
@@ -22,7 +22,7 @@ USUAL_USE = {Aspect.SWITCH: "evening", Aspect.HOST_POWER: "always", Aspect.LEVEL
 
 
 class Appliance(Frozen, kw_only=True):
-    """One part that can be switched: `watts` at full power, `use` by `pimgr.simulate.uses`."""
+    """One part that can be switched: `watts` at full power, `use` by `pimgr.simulate.uses`; `assumed`: nobody told."""
 
     part: str
     aspect: Aspect
@@ -31,6 +31,7 @@ class Appliance(Frozen, kw_only=True):
     amps: float = 32.0
     shutdown_s: float = 25.0
     boot_s: float = 60.0
+    assumed: bool = False
 
 
 class Home(Frozen, kw_only=True):
@@ -55,21 +56,21 @@ def of(house: HouseConfig) -> Home:
     """What stands in a house, as far as its config tells; the rest is assumed, and said."""
     mine = {c.id: c for c in house.connections}
     gateway = house.grid_sources[0]
-    appliances, notes = [], []
+    appliances = []
     for part, policy in house.policy.parts.items():
         if policy.aspect not in USUAL_W:
             continue
         table = mine[part.partition("/")[0]].table if mine[part.partition("/")[0]].type.startswith("sim.") else {}
-        if not table and policy.watts is None:
-            notes.append(part)
-        appliances.append(_appliance(part, policy, table))
+        unknown = not table and policy.watts is None
+        appliances.append(replace(_appliance(part, policy, table), assumed=unknown))
+    assumed = [each.part for each in appliances if each.assumed]
     return Home(
         gateway=gateway,
         appliances=tuple(appliances),
         thermostats={c: _thermostat(house, c) for c in _able(house, Capability.THERMOSTAT)},
         site=_site(house, gateway),
         abilities=frozenset(can for c in house.connections for cans in c.parts.values() for can in cans),
-        notes=(f"watts and habits are assumed for: {', '.join(notes)}",) if notes else (),
+        notes=(f"watts and habits are assumed for: {', '.join(assumed)}",) if assumed else (),
     )
 
 

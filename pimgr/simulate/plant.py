@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import tzinfo
 
 from pimgr.api import SiteMode
 from pimgr.house.physics import HOUR_S, Battery, Demand, Energy, Flows, charge_of, flows, step
@@ -54,7 +55,7 @@ class Tally:
 class World:
     """What is the same for every policy: weather, habits, and when the hours begin. `begin`: UTC in s."""
 
-    def __init__(self, home: Home, weather: Weather, zone: str, seed: str) -> None:
+    def __init__(self, home: Home, weather: Weather, zone: tzinfo, seed: str) -> None:
         self.home, self.weather, self.zone = home, weather, zone
         hours = len(weather.hours)
         clock = Clock(weather.begin, hours, zone)
@@ -66,8 +67,8 @@ class World:
 class Plant:
     """One house in one history. `t`: s since the beginning. `period`: the tariff's, by which what is bought counts."""
 
-    def __init__(self, world: World, capacity_wh: float, charge: float = 80.0) -> None:
-        self.world, self.t, self.hour = world, 0.0, 0
+    def __init__(self, world: World, capacity_wh: float, charge: float = 80.0, t: float = 0.0) -> None:
+        self.world, self.t, self.hour = world, t, int(t / HOUR_S)
         site = world.home.site
         self.battery = Battery(capacity_wh=capacity_wh, power_w=site.power_w)
         self.energy = Energy(WattHours(capacity_wh * charge / 100.0))
@@ -78,6 +79,9 @@ class Plant:
             name: Room(name=name, watts=t.watts, feeder=t.feeder, own_cool=t.cool, own_heat=t.heat)
             for name, t in world.home.thermostats.items()
         }
+        self._fed: dict[str, list[Room]] = {}
+        for room in self.rooms.values():
+            self._fed.setdefault(room.feeder, []).append(room)
         self.grid_up, self.dark, self.period = True, False, ""
         self.over_since: float | None = None
         self.tripped_until: float | None = None
@@ -112,8 +116,8 @@ class Plant:
         """What a part draws now, with the heat pump behind it, in W."""
         if self.dark:
             return 0.0
-        fed = sum(room.draws_w for room in self.rooms.values() if room.feeder == part)
-        return self.devices[part].draws_w(self.hour, True) + fed
+        own_w = self.devices[part].draws_w(self.hour, True)
+        return own_w + sum(room.draws_w for room in self._fed[part]) if part in self._fed else own_w
 
     def _demand(self) -> Demand:
         kept = self.settings.reserve / 100.0 * self.battery.capacity_wh

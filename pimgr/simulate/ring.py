@@ -13,7 +13,18 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pimgr.api import Capability, ForecastReading, Grid, GridReading, HostReading, Instant, Now, SiteReading
+from pimgr.api import (
+    Capability,
+    ForecastDay,
+    ForecastHour,
+    ForecastReading,
+    Grid,
+    GridReading,
+    HostReading,
+    Instant,
+    Now,
+    SiteReading,
+)
 from pimgr.policy.aspects import Aspect, GridCharging, Mode, Reserve
 from pimgr.policy.decide import decide, worth_keeping
 from pimgr.policy.model import Action, Command, Decision, Inputs, Outcome, PartView, Phase, Policy, State
@@ -23,6 +34,7 @@ from pimgr.simulate.engine import Run
 from pimgr.simulate.plant import Plant
 from pimgr.units import Percent, WattHours, Watts
 
+HOUR_S = 3600.0
 POLL_S = 2.0
 ARRIVES_S, ANSWERS_S, TIMEOUT_S = 0.3, 0.2, 5.0
 LOOK_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -39,13 +51,14 @@ class Box:
     """pimgr's own clock. `boot_t`: when CLOCK_BOOTTIME was 0; the wall clock is off by `error_s`."""
 
     boot: int = 1
+    name: str = "boot-1"
     boot_t: float = -3600.0
     error_s: float = 0.0
     trusted: bool = True
 
     def now(self, plant: Plant) -> Now:
         """What the box believes the time is."""
-        return Now(plant.t - self.boot_t, plant.wall + self.error_s, f"boot-{self.boot}", self.trusted)
+        return Now(plant.t - self.boot_t, plant.wall + self.error_s, self.name, self.trusted)
 
 
 @dataclass(kw_only=True)
@@ -69,7 +82,8 @@ class Ring:
     down_s: float = 5.0
     wake: float = 0.0
     mails: int = 0
-    subjects: list[str] = field(default_factory=list)
+    told_by_mail: list[tuple[float, str]] = field(default_factory=list)
+    """When, and the subject."""
     decisions: int = 0
     decision: Decision | None = None
     views: dict[str, PartView] = field(default_factory=dict)
@@ -81,6 +95,8 @@ class Ring:
     grid_read_t: float = -math.inf
     changed: tuple[float, bool] = (-math.inf, True)
     """When the grid last came or went, and how it was before."""
+    told: tuple[int, tuple[ForecastHour, ...], tuple[ForecastDay, ...]] = (-1, (), ())
+    """The forecast, and in which hour it was read."""
     patience: int = 0
 
     # ------------------------------------------------------------------------------------------------- its own life
@@ -93,7 +109,8 @@ class Ring:
 
     def _start(self, run: Run, reboot: bool, error_s: float) -> None:
         if reboot:
-            self.box = Box(self.box.boot + 1, run.plant.t - 20.0, error_s, trusted=False)
+            number = self.box.boot + 1
+            self.box = Box(number, f"boot-{number}", run.plant.t - 20.0, error_s, trusted=False)
         self.alive, self.views, self.outcomes, self.commands, self.decision = True, {}, [], [], None
         self.grid_read_t = -math.inf
         for device in run.plant.devices.values():
@@ -135,7 +152,7 @@ class Ring:
             self.durable = decision.state
         self.state, self.decision = decision.state, decision
         self.mails += len(decision.notices)
-        self.subjects += [notice.subject for notice in decision.notices]
+        self.told_by_mail += [(run.plant.t, notice.subject) for notice in decision.notices]
         sent = {"committed": 0, "half": len(decision.actions) // 2}.get(crash, len(decision.actions))
         for action in decision.actions[:sent]:
             self._send(run, action)
@@ -223,12 +240,12 @@ class Ring:
         plant = run.plant
         if Capability.FORECAST not in plant.world.home.abilities:
             return None
-        calendar = run.calendar(plant.wall)
-        days = tuple((day.date, day.start, day.end) for day in calendar.days) if calendar else ()
-        weather = plant.world.weather
-        return ForecastReading(
-            at=at, source="forecast", hours=weather.forecast(plant.t), days=weather.days(plant.t, days)
-        )
+        hour = int(plant.t / HOUR_S)
+        if self.told[0] != hour:
+            calendar, weather = run.calendar(plant.wall), plant.world.weather
+            days = tuple((day.date, day.start, day.end) for day in calendar.days) if calendar else ()
+            self.told = (hour, weather.forecast(plant.t), weather.days(plant.t, days))
+        return ForecastReading(at=at, source="forecast", hours=self.told[1], days=self.told[2])
 
     def _look(self, plant: Plant, at: Instant) -> None:
         """Read every part."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import tomli
 
@@ -61,16 +60,16 @@ class Scenario(Frozen, kw_only=True):
     def span_s(self) -> float:
         return self.days * 86400.0
 
-    def begin(self, zone: str) -> float:
+    def begin(self, zone: tzinfo) -> float:
         """Local midnight of `start` in UTC s, at a full hour: where zones are off by half an hour, a little before."""
-        midnight = datetime.combine(date.fromisoformat(self.start), datetime.min.time(), ZoneInfo(zone))
+        midnight = datetime.combine(date.fromisoformat(self.start), datetime.min.time(), zone)
         return midnight.timestamp() // 3600.0 * 3600.0
 
-    def outages(self, zone: str) -> tuple[Outage, ...]:
+    def outages(self, zone: tzinfo) -> tuple[Outage, ...]:
         """All of them, in s since the beginning."""
         begin, mine = self.begin(zone), []
         for planned in self.planned:
-            at = datetime.fromisoformat(planned.at).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).timestamp() - begin
+            at = datetime.fromisoformat(planned.at).replace(tzinfo=zone).astimezone(UTC).timestamp() - begin
             mine.append(Outage(start=max(0.0, at), end=max(0.0, at + planned.for_s)))
         chance = outages.within(self.span_s, self.seed, self.often)
         return tuple(o for o in outages.joined([*chance, *mine]) if o.start < self.span_s)

@@ -7,9 +7,8 @@ much they draw. Shares of a day are in line with the end uses of EIA's Residenti
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from random import Random
-from zoneinfo import ZoneInfo
 
 from pimgr.api import Frozen
 
@@ -81,12 +80,17 @@ def base(at: LocalHour) -> float:
     return shape * (0.8 + 0.4 * at.luck)
 
 
+def usual_share(use: str) -> float:
+    """Its mean over the hours of a week in spring and one in autumn: what it draws when nobody knows the hour."""
+    hours = [(h, d, m) for m in (4, 10) for d in range(7) for h in range(24)]
+    return sum(USES[use](LocalHour(h, d, m, 0.0, 0.5)) for h, d, m in hours) / len(hours)
+
+
 class Clock:
     """Local hours of a simulation that begins at `begin` (UTC in s, a full hour)."""
 
-    def __init__(self, begin: float, hours: int, zone: str) -> None:
-        where = ZoneInfo(zone)
-        self.local = [datetime.fromtimestamp(begin + n * HOUR_S, UTC).astimezone(where) for n in range(hours)]
+    def __init__(self, begin: float, hours: int, zone: tzinfo) -> None:
+        self.local = [datetime.fromtimestamp(begin + n * HOUR_S, UTC).astimezone(zone) for n in range(hours)]
 
     def table(self, use: Callable[[LocalHour], float], seed: str) -> Sequence[float]:
         """The share of its power that something draws, hour by hour."""

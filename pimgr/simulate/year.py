@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pimgr.almanac import Almanac
 from pimgr.api import Frozen, Now, replace
 from pimgr.config import HouseConfig
+from pimgr.local_time import zone_of
 from pimgr.policy.aspects import Reserve
 from pimgr.policy.terms import Policy
 from pimgr.simulate import faults
@@ -47,7 +48,7 @@ class Setup(Frozen):
 def set_up(house: HouseConfig, scenario: Scenario) -> Setup:
     """The house of a config in a scenario."""
     policy, home = house.policy, _home(house, scenario)
-    zone = policy.place.zone if policy.place else NOWHERE_ZONE
+    zone = zone_of(policy.place.zone if policy.place else NOWHERE_ZONE)
     often = scenario.often * faults.OFTEN if scenario.faults else scenario.often
     outages = replace(scenario, often=often).outages(zone)
     if scenario.faults:

@@ -177,7 +177,8 @@ def _noted(turn: Turn, giving: Giving) -> Giving:
 
 
 def _tell_all(turn: Turn, state: State, giving: Giving) -> None:
-    back = [part for part in giving.owed if part not in giving.left]
+    held = [claim.part for claim in state.claims if _is_shed(claim) and claim.part in giving.owed]
+    back = [part for part in giving.owed if part not in giving.left and part not in held]
     turn.mail(
         f"{giving.episode}-given-back-{state.action_ids}",
         Severity.INFO,
@@ -185,7 +186,7 @@ def _tell_all(turn: Turn, state: State, giving: Giving) -> None:
         mails.letter(
             [f"As it was found again: {turn.names(back)}." if back else ""],
             [f"Otherwise, and left so: {text}." for text in giving.left.values()],
-            ["Nothing is owed any more."],
+            [f"Still taken, for another reason: {turn.names(held)}." if held else "Nothing is owed any more."],
         ),
     )
 

@@ -232,6 +232,18 @@ def test_what_was_left_to_a_person_is_told_as_that():
     assert "Otherwise, and left so: pump: a person turned it on." in text
 
 
+def test_what_is_taken_for_another_reason_is_not_called_given_back():
+    """Such as one that a person keeps off for a while."""
+    desk = over()
+    claims = tuple(replace(c, episode="lease-1") if c.part == "pump" else c for c in desk.state.claims)
+    desk.state = replace(desk.state, claims=tuple(c for c in claims if c.part == "pump"))
+    desk.until("2026-07-15T19:52:59")
+    desk.tick(grid="up")
+    text = desk.last("Everything was given back").text
+    assert "As it was found again: NAS." in text
+    assert text.endswith("Still taken, for another reason: Pool pump.")
+
+
 def test_while_nobody_trusts_the_clock_no_time_is_told():
     desk = Evening()
     desk.trusted = False

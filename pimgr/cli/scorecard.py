@@ -101,7 +101,7 @@ def _table(cards: Sequence[Card]) -> list[str]:
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     """Words to the left, numbers to the right."""
     cells = [c.ljust(w) if n < 2 else c.rjust(w) for n, (c, w) in enumerate(zip(row, widths, strict=True))]
-    return "  ".join(cells).rstrip()
+    return " ".join(cells).rstrip()
 
 
 def _mine(mine: Card) -> list[str]:

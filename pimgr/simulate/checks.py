@@ -25,10 +25,13 @@ class Checks:
     fights: int = 0
     unknown: int = 0
     theirs: set[tuple[str, Aspect, str]] = field(default_factory=set)
+    windows: list[str] = field(default_factory=list)
+    """Of the tariff, in the order in which they were in force."""
 
     def __call__(self, run: Run, ring: Ring, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:  # noqa: PLR0913, PLR0917 - a Watch
         """Look at one decision."""
         self._persons(run, ring, before, inputs, now)
+        self._window(run, inputs, now)
         for action in decision.actions:
             self._is_no_fight(run, action, decision.state)
             self._is_known(run, ring, action, inputs, now)
@@ -41,6 +44,15 @@ class Checks:
     def _say(self, run: Run, text: str) -> None:
         if len(self.found) < MOST:
             self.found.append(f"{run.plant.t:.1f} s: {text}")
+
+    def _window(self, run: Run, inputs: Inputs, now: Now) -> None:
+        """Each is entered once and left once, whatever the clock does on its way."""
+        window = inputs.calendar.window(now.wall) if inputs.calendar is not None and now.wall_trusted else None
+        if window is None or (self.windows and self.windows[-1] == window.id):
+            return
+        if window.id in self.windows[-8:]:
+            self._say(run, f"the tariff's window {window.id} was entered again")
+        self.windows.append(window.id)
 
     def _persons(self, run: Run, ring: Ring, before: State, inputs: Inputs, now: Now) -> None:
         """Whose a part is, once its claim was acknowledged and a hand was read on it without a gap."""

@@ -5,9 +5,12 @@ A seed that fails prints the command by which it is lived through again.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from pimgr.api import replace
+from pimgr.policy.aspects import Reserve
 from pimgr.simulate import checks as checking
 from pimgr.simulate import faults, home, year
 from pimgr.simulate.ring import Ring
@@ -27,6 +30,36 @@ def test_a_year_of_faults_brings_no_wrong_restore_no_fight_and_no_blind_action(s
     assert lived.card.wrong == 0, again
     assert lived.card.outage_h > 1.0
     assert sum(lived.card.switchings.values()) > 50
+
+
+def settings(start: str, days: int) -> list[tuple[str, float]]:
+    """What the battery's reserve was set to in truth, by the house's own clock; nothing goes wrong."""
+    setup = year.set_up(home.default(), Scenario(start=start, days=days, often=0.0))
+    setup.world.weather.storms = ()
+    checks = checking.Checks()
+    run = setup.run(Ring(policy=setup.policy, watches=(checks,)))
+    run.plant.settings.reserve = 100.0
+    run.until(setup.scenario.span_s)
+    assert checks.found == []
+    begin, zone = setup.world.weather.begin, setup.world.zone
+    told = [(datetime.fromtimestamp(begin + t, UTC).astimezone(zone), value) for t, value in run.trace.settings]
+    return [(f"{at:%a %H:%M}", value.percent) for at, value in told if isinstance(value, Reserve)]
+
+
+def day(name: str) -> list[tuple[str, float]]:
+    """A weekday in winter, by hand: peaks 05:00-09:00 and 17:00-21:00, entered 10 min early and left 1 min late."""
+    return [(f"{name} 04:50", 20.0), (f"{name} 09:01", 100.0), (f"{name} 16:50", 20.0), (f"{name} 21:01", 100.0)]
+
+
+def test_each_window_is_entered_and_left_once_when_the_clocks_go_forward():
+    """2026-03-08 has 23 hours. Nothing but the peaks of the four weekdays is set, each at its minute."""
+    assert settings("2026-03-06", 5) == [*day("Fri"), *day("Mon"), *day("Tue")]
+
+
+def test_each_window_is_entered_and_left_once_when_the_clocks_go_back():
+    """2026-11-01 has 25 hours, and winter's peaks begin on it: the Friday before has summer's."""
+    friday = [("Fri 13:50", 20.0), ("Fri 20:01", 100.0)]
+    assert settings("2026-10-30", 5) == [*friday, *day("Mon"), *day("Tue")]
 
 
 def lived_hard(seed: str = "1", days: int = 60) -> tuple[int, checking.Checks]:

@@ -1,0 +1,67 @@
+"""A scenario says everything that is wrong with it at once, and what is right is what befalls the house."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from pimgr.config import ConfigErrors
+from pimgr.simulate.scenario import Planned, Scenario, parse
+from pimgr.simulate.year import set_up
+from tests.simulate.houses import small
+
+ZONE = ZoneInfo("America/Los_Angeles")
+
+WHOLE = """version = 1
+start = 2026-07-01
+days = 3
+seed = 7
+often = 0
+[weather]
+mean = 20
+sun = 0.5
+[house]
+solar = "4 kW"
+base = 300
+charge = 55
+[loads.pump]
+watts = "2 kW"
+use = "pool"
+[[outages]]
+at = 2026-07-02T18:00:00
+for = "90min"
+"""
+
+
+def test_a_whole_scenario_is_read():
+    scenario = parse(WHOLE)
+    assert (scenario.start, scenario.days, scenario.seed, scenario.charge) == ("2026-07-01", 3, "7", 55.0)
+    assert scenario.planned == (Planned("2026-07-02T18:00:00", 5400.0),)
+    assert (scenario.climate.mean, scenario.climate.sun) == (20.0, 0.5)
+    (outage,) = scenario.outages(ZONE)
+    assert (outage.start, outage.length_s) == (42 * 3600.0, 5400.0)
+    setup = set_up(small(), scenario)
+    assert setup.world.home.site.solar_w == 4000.0
+    assert next(a for a in setup.world.home.appliances if a.part == "pump").watts == 2000.0
+
+
+def test_all_that_is_wrong_is_told_at_once_with_its_place():
+    text = WHOLE.replace("days = 3", "days = 0").replace("mean = 20", "mean = nan").replace('"90min"', '"5 weeks"')
+    text = text.replace('use = "pool"', 'use = "swimming"').replace("often = 0", "oftn = 0")
+    with pytest.raises(ConfigErrors) as caught:
+        parse(text, "storm.toml")
+    told = str(caught.value)
+    for word in ("days", "mean", "for", "swimming", "oftn"):
+        assert word in told, word
+    assert len(caught.value.errors) == 5
+
+
+@pytest.mark.parametrize("text", ["", "version = 2", "version = [", "version = 1\nseed = true"])
+def test_what_is_no_scenario_is_refused(text):
+    with pytest.raises(ConfigErrors):
+        parse(text)
+
+
+def test_a_scenario_begins_at_local_midnight():
+    assert Scenario(start="2026-07-01").begin(ZONE) == 1_782_889_200.0  # 07:00 UTC

@@ -22,8 +22,9 @@ from pimgr.policy.model import (
     State,
     Value,
 )
-from pimgr.policy.outage import Want
-from pimgr.policy.turn import Key, Turn
+from pimgr.policy.outage import Want, is_enforced
+from pimgr.policy.people import LEASE
+from pimgr.policy.turn import Key, Turn, measured_after
 from pimgr.policy.values import deed, enough, value_of, was_only_silent, word
 from pimgr.policy.verdict import Verdict, fresh_reading, in_flight, is_moved, left_alone, may_ask_again, settled
 
@@ -95,14 +96,18 @@ class Ledger:
 
     def take(self, wants: tuple[Want, ...]) -> None:
         """Pursue every want of the rules in force. While the grid is returning, nothing more is taken."""
-        left_alone = {(h.part, h.aspect) for h in self.hands_off}
         for want in wants:
             key = (want.part, want.aspect)
             claim = self.claims.get(key)
             if claim is not None:
                 self._hold(key, self._adopt(claim, want), want)
-            elif key not in left_alone and not want.frozen:
+            elif not want.frozen and not self._is_left_alone(want):
                 self._begin(want)
+
+    def _is_left_alone(self, want: Want) -> bool:
+        """Whether a person took it over. What they ask for by a lease is a newer word than a hand on the switch."""
+        mine = (h for h in self.hands_off if (h.part, h.aspect) == (want.part, want.aspect))
+        return any(want.rule != LEASE or h.episode == want.episode for h in mine)
 
     def _adopt(self, claim: Claim, want: Want) -> Claim:
         """A claim passes between rules and episodes without being given back in between."""
@@ -125,7 +130,7 @@ class Ledger:
     def _begin(self, want: Want) -> None:
         of = self.turn.policy.parts[want.part]
         reading = self.turn.fresh(want.part, of.fresh_s)
-        if reading is None:
+        if reading is None or (want.since and not measured_after(reading.at, want.since, self.turn.now)):
             self.turn.look.add(want.part)
             return
         found, skip = value_of(reading), self._skipped(want)
@@ -135,7 +140,7 @@ class Ledger:
             return
         if skip is not None and was_only_silent(found, skip):
             self.skips.remove(skip)  # silent is not off: a host in its old boot was never off
-        elif skip is not None and not self._enforced(want.part, want.aspect):
+        elif skip is not None and not is_enforced(self.turn, want):
             self._hand_over(want.part, want.aspect, want.episode, f"{want.part}: {deed(found)}")
             return
         claim = Claim(
@@ -244,7 +249,7 @@ class Ledger:
     def _is_excused(self, claim: Claim, verdict: Verdict) -> bool:
         """Whether we ask again: once after a gap, always where a host is in its old boot or the config enforces."""
         by_itself = verdict is Verdict.GAP and (claim.reasserted_at is None or claim.aspect is Aspect.HOST_POWER)
-        return by_itself or self._enforced(claim.part, claim.aspect)
+        return by_itself or is_enforced(self.turn, claim)
 
     def _reassert(self, key: Key, claim: Claim, verdict: Verdict, want: Want) -> None:
         last, every = claim.reasserted_at, self.turn.policy.timing.enforce_every_s
@@ -255,12 +260,6 @@ class Ledger:
         self.turn.tell(f"{claim.part}: {how}, asked again", claim.part, "again")
         claim = replace(claim, reasserted_at=self.turn.now.instant)
         self.ask(key, self.turn_to(claim, ClaimStatus.TAKING), claim.wanted, want.why)
-
-    def _enforced(self, part: str, aspect: Aspect) -> bool:
-        of = self.turn.of(part)
-        return of is not None and of.enforce and aspect is not Aspect.HOST_POWER
-
-    # --------------------------------------------------------------------------------------------- shared steps
 
     def turn_to(self, claim: Claim, status: ClaimStatus) -> Claim:
         proof = claim.proof if status is ClaimStatus.TAKEN else Proof()
@@ -296,5 +295,5 @@ class Ledger:
             self.hands_off += [HandsOff(claim.part, claim.aspect, e, self.turn.now.instant, why) for e in others]
 
     def _hand_over(self, part: str, aspect: Aspect, episode: str, why: str) -> None:
-        self.turn.tell(f"{why}; {telling.left_until(aspect)}", part, "person")
+        self.turn.tell(f"{why}; {telling.left_until(aspect, episode)}", part, "person")
         self.hands_off.append(HandsOff(part, aspect, episode, self.turn.now.instant, why))

@@ -8,9 +8,11 @@ from pimgr.policy import (
     charge,
     claims,
     climate,
+    disarm,
     draw,
     giveback,
     keeps,
+    leases,
     machines,
     outage,
     phases,
@@ -21,6 +23,7 @@ from pimgr.policy import (
     tiers,
 )
 from pimgr.policy.model import Aspect, Decision, Inputs, Memory, Phase, Policy, State
+from pimgr.policy.outage import Want
 from pimgr.policy.turn import Turn
 
 
@@ -33,28 +36,26 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     state = charge.note(state, percent, estimated, now)
     state = budget.choose(turn, tiers.latch(turn, state, percent))
     state = tariff.follow(turn, tariff.ended(turn.before, state, now))
+    state = disarm.hear(turn, leases.hear(turn, state))
     turn.episodes |= _episodes(state, inputs, now) | rungs.episodes(turn)
     state = rungs.advance(turn, state, percent)
-    wants = (*outage.wants(state, policy), *climate.wants(turn, state))
+    ruled = (*outage.wants(state, policy), *climate.wants(turn, state))
+    wants = leases.strongest(state, policy, ruled)
     telling.moves(turn, moves, state, percent)
     telling.tiers(turn, turn.before, state, percent)
 
     state, wants = machines.arrange(turn, state, wants)
-    ledger = claims.Ledger(turn, state)
-    ledger.hear()
-    ledger.take(wants)
-    giveback.give_back(ledger, {(w.part, w.aspect) for w in wants}, keeps.targets(policy))
-    state = keeps.keep(turn, draw.weigh(turn, ledger.close()), set(ledger.claims))
-    state = tariff.keep(turn, state)
-    state = rungs.note(turn, replace(state, action_ids=turn.action_ids))
+    state = _pursue(turn, state, wants)
 
     state = reports.tell(turn, state, wants, (percent, estimated))
     telling.reasons(turn, state, wants)
+    leases.reasons(turn, state, ruled)
+    disarm.amend(turn, state)
     if state.phase is Phase.SUSPECT:
         turn.look.update(part for part in outage.candidates(policy) if not turn.read_since(part, state.moved_at))
     return Decision(
         state=state,
-        actions=tuple(turn.actions),
+        actions=() if state.disarmed else tuple(turn.actions),
         events=inputs.notes + tuple(turn.events),
         notices=tuple(turn.notices),
         reasons=tuple(turn.reasons),
@@ -66,9 +67,24 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     )
 
 
+def _pursue(turn: Turn, state: State, wants: tuple[Want, ...]) -> State:
+    """Take what is wanted, give back what is not, keep what is to stand; all of it is asked for in the decision."""
+    ledger = claims.Ledger(turn, state)
+    ledger.hear()
+    ledger.take(disarm.held(ledger, wants) if state.disarmed else wants)
+    wanted, back = {(w.part, w.aspect) for w in wants}, leases.returning(state, turn.policy)
+    giveback.give_back(ledger, wanted, keeps.targets(turn.policy), back)
+    kept = leases.keys(state, turn.policy)
+    state = keeps.keep(turn, draw.weigh(turn, ledger.close()), set(ledger.claims) | kept)
+    state = tariff.keep(turn, state)
+    return rungs.note(turn, replace(state, action_ids=turn.action_ids))
+
+
 def _episodes(state: State, inputs: Inputs, now: Now) -> set[str]:
     """What goes on now."""
-    going_on = {state.episode} if state.phase is not Phase.NORMAL else set()
+    going_on = {lease.episode for lease in state.leases}
+    if state.phase is not Phase.NORMAL:
+        going_on.add(state.episode)
     window = tariff.window(inputs, state, now)
     return going_on | ({window.id} if window else set())
 

@@ -13,7 +13,7 @@ from pimgr.policy.claims import Ledger
 from pimgr.policy.keeps import default_target
 from pimgr.policy.machines import Returning
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, Value
-from pimgr.policy.patience import over_for_it, waiting
+from pimgr.policy.patience import over_for_it, rest, waiting
 from pimgr.policy.turn import Key, Turn, measured_after
 from pimgr.policy.values import bidding, fits, value_of
 from pimgr.policy.verdict import (
@@ -38,28 +38,41 @@ class Step(Enum):
     DONE = auto()
 
 
-def give_back(ledger: Ledger, wanted: set[Key], keeps: dict[str, Value]) -> None:
-    """Advance everything that is owed. While suspicious, nothing new is started."""
+def give_back(ledger: Ledger, wanted: set[Key], keeps: dict[str, Value], at_once: set[Key]) -> None:
+    """Advance everything that is owed. While suspicious, nothing new is started, but for what a person wants `at_once`.
+
+    Disarmed, nothing is asked at all.
+    """
     unwanted = [key for key in ledger.claims if key not in wanted]
-    owed = [key for key in unwanted if not waiting(ledger.turn, ledger.state, ledger.claims[key])]
+    owed = [key for key in unwanted if not _waits(ledger, key, at_once)]
     for key in owed:
         claim = ledger.claims[key]
         if claim.owed_since is None:
             ledger.claims[key] = replace(claim, owed_since=ledger.turn.now.instant)
-    frozen = ledger.state.phase is Phase.SUSPECT
+    disarmed = ledger.state.disarmed is not None
+    frozen = disarmed or ledger.state.phase is Phase.SUSPECT
     back = Returning(ledger.turn, ledger.claims, wanted, ledger.due)
     back.judge()
     for key in owed:
         if ledger.claims[key].status is ClaimStatus.RETURNING:
-            goal = default_target(ledger.claims[key], keeps, ledger.turn.wall())
-            if _pursue(ledger, key, goal, frozen):
+            claim = ledger.claims[key]
+            goal = claim.before if key in at_once else default_target(claim, keeps, ledger.turn.wall())
+            if _pursue(ledger, key, goal, frozen and (disarmed or key not in at_once)):
                 back.powered(key[0])
+    if not disarmed:
+        _start(ledger, back, [key for key in owed if key in at_once], None)
     if not frozen:
-        _start(ledger, back, owed, keeps)
+        _start(ledger, back, [key for key in owed if key not in at_once], keeps)
     for key in owed:
-        if key in ledger.claims:
+        if key in ledger.claims and not disarmed:
             _nag(ledger, key, back.said(key[0]))
     ledger.due = (*(due for due in ledger.due if not due.back), *back.left())
+
+
+def _waits(ledger: Ledger, key: Key, at_once: set[Key]) -> str:
+    """What a person wants at once waits for a compressor only."""
+    claim = ledger.claims[key]
+    return rest(ledger.turn, claim) if key in at_once else waiting(ledger.turn, ledger.state, claim)
 
 
 def _pursue(ledger: Ledger, key: Key, goal: Value, frozen: bool) -> bool:
@@ -78,16 +91,20 @@ def _pursue(ledger: Ledger, key: Key, goal: Value, frozen: bool) -> bool:
     return True
 
 
-def _start(ledger: Ledger, back: Returning, owed: list[Key], keeps: dict[str, Value]) -> None:
-    """Start the next ones, in reverse order of taking, `stagger_s` apart, none before what it needs."""
-    turn, stagger = ledger.turn, ledger.turn.policy.timing.stagger_s
+def _start(ledger: Ledger, back: Returning, owed: list[Key], keeps: dict[str, Value] | None) -> None:
+    """Start the next ones, in reverse order of taking, `stagger_s` apart, none before what it needs.
+
+    `keeps` None: a person wants them as they were found, and at once.
+    """
+    turn = ledger.turn
+    stagger = 0.0 if keeps is None else turn.policy.timing.stagger_s
     waiting = [k for k in owed if k in ledger.claims and ledger.claims[k].status is not ClaimStatus.RETURNING]
     for key in sorted(waiting, key=lambda k: -ledger.claims[k].order):
         claim = ledger.claims[key]
         if _set_by_hand(turn, claim):
             ledger.release(key, claim)
             continue
-        goal = default_target(claim, keeps, turn.wall())
+        goal = default_target(claim, keeps or {}, turn.wall())
         step = _step(ledger, claim, goal, held=bool(back.holds(claim.part)))
         if step is Step.DONE:
             _close(ledger, key, f"{claim.part}: {turn.said(goal)} already")

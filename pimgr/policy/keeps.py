@@ -41,7 +41,7 @@ def keep(turn: Turn, state: State, claimed: set[Key]) -> State:
             record = Kept(part=target.part, aspect=key[1], wanted=target.value)
         if key in released:
             record = replace(record, seen_at=released[key], progress=Progress())
-        kept.append(_pursue(turn, record, target) if state.phase is Phase.NORMAL else record)
+        kept.append(_pursue(turn, record, target) if state.phase is Phase.NORMAL and not state.disarmed else record)
     return state if tuple(kept) == state.kept else replace(state, kept=tuple(kept))
 
 

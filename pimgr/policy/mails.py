@@ -8,6 +8,7 @@ from pimgr.api import Severity, replace
 from pimgr.policy import conditions, lasting, outage, said, when
 from pimgr.policy.model import Aspect, Claim, HostPower, Phase, State, Switch, Tier
 from pimgr.policy.outage import Want
+from pimgr.policy.people import LEASE
 from pimgr.policy.turn import Turn
 from pimgr.policy.values import enough, value_of, word
 from pimgr.units import Percent
@@ -28,7 +29,8 @@ def letter(*blocks: Iterable[str]) -> list[str]:
 def began(turn: Turn, state: State, charge: Percent | None) -> None:
     """The outage was confirmed in this tick."""
     wants = outage.wants(state, turn.policy)
-    going = [want.part for want in wants if not is_so(turn, want)]
+    kept = {lease.part for lease in state.leases}
+    going = [want.part for want in wants if want.part not in kept and not is_so(turn, want)]
     silent = [part for part in going if turn.view(part).fault]
     spared_w = sum(lasting.draws_w(turn, part) or 0.0 for part in going)
     battery = lasting.sentence(turn, state, charge, spared_w)
@@ -138,7 +140,8 @@ def stuck(turn: Turn, claim: Claim) -> None:
         turn.tell(f"{claim.part}: {verb} {wanted} yet: {claim.progress.problem}", claim.part, "stuck")
         return
     trouble = f"The trouble: {claim.progress.problem}."
-    lines = [f"The outage goes on, and {name} {verb} {wanted} yet.", trouble, "pimgr goes on trying."]
+    why = "You want it so" if claim.rule == LEASE else "The outage goes on"
+    lines = [f"{why}, and {name} {verb} {wanted} yet.", trouble, "pimgr goes on trying."]
     turn.mail(f"{claim.episode}-stuck-{claim.id}", Severity.WARNING, f"{name} {verb} {wanted}", lines)
 
 

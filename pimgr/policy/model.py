@@ -23,7 +23,7 @@ from pimgr.policy.aspects import Aspect, HostPower, Level, SetPoints, Switch, Va
 from pimgr.policy.calendar import Calendar
 from pimgr.policy.comfort import ClimateState
 from pimgr.policy.layers import Due, Proof
-from pimgr.policy.people import Ack, Arm, Disarm, Disarmed, Lease, LetGo
+from pimgr.policy.people import Ack, Alert, Arm, Disarm, Disarmed, Family, Keep, Lease, LetGo
 from pimgr.policy.rates import Schedule
 from pimgr.policy.report_words import Drill, Metering, Reports, ReportState
 from pimgr.policy.settings import SiteState, Span
@@ -216,7 +216,11 @@ class State(Frozen, kw_only=True):
     """Machines that others wait for, once their turn came."""
     site: SiteState = SiteState()
     leases: tuple[Lease, ...] = ()
+    lease_ids: int = 0
     disarmed: Disarmed | None = None
+    alerts: tuple[Alert, ...] = ()
+    families: Mapping[str, Family] = {}
+    """By what it is about, what was mailed of it lately."""
     climate: ClimateState = ClimateState()
     schedule: Schedule = Schedule()
     budget: Budget = Budget()
@@ -278,7 +282,7 @@ class GiveBack(Frozen, tag="give back"):
     part: str
 
 
-Command = Forget | GiveBack | Lease | LetGo | Disarm | Arm | Ack | Drill
+Command = Forget | GiveBack | Keep | LetGo | Disarm | Arm | Ack | Drill
 
 
 class Inputs(Frozen, kw_only=True):

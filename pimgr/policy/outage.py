@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pimgr.api import Frozen
+from pimgr.api import Frozen, Instant
 from pimgr.policy import conditions
-from pimgr.policy.model import Aspect, HostPower, Level, PartPolicy, Phase, Policy, State, Switch, Value
+from pimgr.policy.model import Aspect, Claim, HostPower, Level, PartPolicy, Phase, Policy, State, Switch, Value
+from pimgr.policy.people import LEASE
+from pimgr.policy.turn import Turn
 
 
 class Want(Frozen, kw_only=True):
@@ -12,6 +14,7 @@ class Want(Frozen, kw_only=True):
 
     `why`: "the grid is down"; `returns`: when it comes back, such as "when the grid has been back for 5 min".
     `frozen`: what is taken stays so, but nothing new is asked for. `waits`: for what, such as "pc1 to be off".
+    `since`: only what was read after it tells how the part was found.
     """
 
     part: str
@@ -24,6 +27,13 @@ class Want(Frozen, kw_only=True):
     returns: str = ""
     frozen: bool = False
     waits: str = ""
+    since: Instant | None = None
+
+
+def is_enforced(turn: Turn, of: Want | Claim) -> bool:
+    """Whether the config holds it against a hand on the switch: never a host, and not what a person asked for."""
+    part = turn.of(of.part)
+    return part is not None and part.enforce and of.aspect is not Aspect.HOST_POWER and of.rule != LEASE
 
 
 def wants(state: State, policy: Policy) -> tuple[Want, ...]:

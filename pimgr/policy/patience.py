@@ -22,7 +22,7 @@ def waiting(turn: Turn, state: State, claim: Claim) -> str:
     """What a claim waits for, to follow "comes back": "when the battery is at 30 %"; "" if for nothing."""
     if claim.status is ClaimStatus.RETURNING or claim.aspect is Aspect.HOLD:
         return ""
-    return _for_charge(turn, state, claim) or _for_rest(turn, claim)
+    return _for_charge(turn, state, claim) or rest(turn, claim)
 
 
 def _for_charge(turn: Turn, state: State, claim: Claim) -> str:
@@ -39,8 +39,10 @@ def _for_charge(turn: Turn, state: State, claim: Claim) -> str:
     return f"when the battery is at {timing.restore_charge:g} %"
 
 
-def _for_rest(turn: Turn, claim: Claim) -> str:
+def rest(turn: Turn, claim: Claim) -> str:
     """A compressor that starts against pressure stalls: it stays off for a while, however briefly it was needed off."""
+    if claim.status is ClaimStatus.RETURNING:
+        return ""
     of = turn.of(claim.part)
     off_since = claim.since if claim.status is ClaimStatus.TAKEN else claim.sent_at
     if of is None or off_since is None or of.min_off_s <= 0.0 or turn.surely_waited(off_since, of.min_off_s):

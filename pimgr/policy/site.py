@@ -132,6 +132,8 @@ def _with(turn: Turn, state: State, pursuit: Pursuit) -> State:
 
 def _hindrance(turn: Turn, state: State) -> str:
     """Why nothing is asked of the site now, whatever is wanted."""
+    if state.disarmed is not None:
+        return "nothing is changed while pimgr is disarmed"
     if state.phase is not Phase.NORMAL:
         return "nothing is changed during an outage"
     if not telling.grid_is_seen(state, turn.policy, turn.now):

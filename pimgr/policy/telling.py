@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pimgr.api import Grid, Now, Severity, replace
-from pimgr.policy import holds, keeps, machines, mails
+from pimgr.policy import holds, keeps, machines, mails, term
+from pimgr.policy.calendar import Calendar
 from pimgr.policy.keeps import default_target
 from pimgr.policy.model import (
     Aspect,
@@ -18,6 +19,7 @@ from pimgr.policy.model import (
 )
 from pimgr.policy.outage import Want
 from pimgr.policy.patience import over_for_it, waiting
+from pimgr.policy.people import LEASE
 from pimgr.policy.phases import Move
 from pimgr.policy.turn import Turn
 from pimgr.policy.values import word
@@ -88,8 +90,10 @@ def stuck_hold(turn: Turn, claim: Claim) -> None:
     )
 
 
-def left_until(aspect: Aspect) -> str:
+def left_until(aspect: Aspect, episode: str) -> str:
     """How long a part is left to the person who changed it."""
+    if episode.startswith(LEASE):
+        return "left alone until the lease ends"
     return f"left alone until this {'peak or outage' if aspect is Aspect.HOLD else 'outage'} is over"
 
 
@@ -101,7 +105,9 @@ def reasons(turn: Turn, state: State, wants: tuple[Want, ...]) -> None:
         turn.reasons.append(_of_claim(claim, wanted.get((claim.part, claim.aspect)), back, state))
     told = {c.part for c in state.claims}
     for hand in {(h.part, h.aspect): h for h in state.hands_off}.values():
-        turn.reasons.append(Reason(part=hand.part, status="hands off", why=hand.why, returns=left_until(hand.aspect)))
+        turn.reasons.append(
+            Reason(part=hand.part, status="hands off", why=hand.why, returns=left_until(hand.aspect, hand.episode))
+        )
     told |= {h.part for h in state.hands_off}
     skips = {(s.part, s.aspect) for s in state.skips}
     for key, want in wanted.items():
@@ -150,7 +156,7 @@ def _proven(claim: Claim) -> bool:
     return not taken or claim.proof.off_at is not None
 
 
-def headline(decision: Decision, policy: Policy, now: Now) -> str:
+def headline(decision: Decision, policy: Policy, now: Now, calendar: Calendar | None = None) -> str:
     """The one line for a person, such as "on grid, 84 %, nothing shed"."""
     state, charge = decision.state, decision.charge
     where = {
@@ -160,7 +166,9 @@ def headline(decision: Decision, policy: Policy, now: Now) -> str:
         Phase.SETTLING: "grid returning",
     }[state.phase]
     battery = "charge unknown" if charge is None else f"{'about ' if decision.charge_estimated else ''}{charge:.0f} %"
-    return f"{where}, {battery}, {_shed(state)}{_moved(state)}"
+    disarmed = f"DISARMED {term.until(state.disarmed.term, now, calendar)}, " if state.disarmed else ""
+    kept = f", {len(state.leases)} kept by you" if state.leases else ""
+    return f"{disarmed}{where}, {battery}, {_shed(state)}{_moved(state)}{kept}"
 
 
 def grid_is_seen(state: State, policy: Policy, now: Now) -> bool:
@@ -172,12 +180,12 @@ def grid_is_seen(state: State, policy: Policy, now: Now) -> bool:
 
 
 def shed(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
-    """What was taken from the house; a thermostat is only moved."""
-    return tuple(claim for claim in claims if claim.aspect is not Aspect.HOLD)
+    """What was taken from the house; a thermostat is only moved, and a lease is a person's own."""
+    return tuple(claim for claim in claims if claim.aspect is not Aspect.HOLD and claim.rule != LEASE)
 
 
 def _moved(state: State) -> str:
-    moved = len(state.claims) - len(shed(state.claims))
+    moved = sum(claim.aspect is Aspect.HOLD for claim in state.claims)
     return f", {moved} thermostat{'' if moved == 1 else 's'} moved" if moved else ""
 
 

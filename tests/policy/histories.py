@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import takewhile
 
 from hypothesis import strategies as st
 
 from pimgr.policy.allowance import BudgetPolicy
-from pimgr.policy.model import Forget, Goal, Phase, Policy, StandingTarget, Switch, Tier, Timing
+from pimgr.policy.model import (
+    Arm,
+    Disarm,
+    Forget,
+    Goal,
+    Keep,
+    LetGo,
+    Phase,
+    Policy,
+    StandingTarget,
+    Switch,
+    Tier,
+    Timing,
+)
 from pimgr.units import Percent
-from tests.policy.devices import PIMGR, Charger, Device, Host, Plug
+from tests.policy.devices import PIMGR, Change, Charger, Device, Host, Plug
 from tests.policy.watches import all_watches
 from tests.policy.world import GATEWAY, World, charger, host, switch
 
@@ -71,6 +85,10 @@ events = st.one_of(
     happening("crash at", MOMENTS, st.sampled_from([0.5, 3.0, 40.0])),
     happening("reboot", st.sampled_from([20.0, 90.0]), st.sampled_from([0.0, -3e8, 7200.0])),
     happening("forget", st.sampled_from(PARTS)),
+    happening("keep", st.sampled_from(PARTS), st.booleans(), st.sampled_from([60.0, 90.0, 240.0])),
+    happening("let go", st.sampled_from(PARTS)),
+    happening("disarm", st.sampled_from([60.0, 150.0])),
+    happening("arm"),
 )
 beginnings: st.SearchStrategy[list[tuple[Event, float]]] = st.sampled_from(
     [
@@ -110,6 +128,10 @@ def befall(world: World, event: Event) -> object:
         "crash at": lambda when, down_s: world.__dict__.update(crash_when=when, down_s=down_s),
         "reboot": world.reboot,
         "forget": lambda part: world.tell(Forget(part)),
+        "keep": lambda part, on, for_s: world.tell(Keep(part, on, for_s)),
+        "let go": lambda part: world.tell(LetGo(part)),
+        "disarm": lambda for_s: world.tell(Disarm(for_s)),
+        "arm": lambda: world.tell(Arm()),
     }
     return deeds[name](*a)
 
@@ -124,9 +146,15 @@ def all_is_well_again(world: World) -> None:
 
 
 def still_off_by_us(world: World) -> list[str]:
-    """The truth: what pimgr turned off last, and what is to be on, though nobody wrote it off."""
+    """The truth: what pimgr turned off last, and was on before it did anything, though nobody wrote it off."""
     kept_off = {k.part for k in world.policy.keeps if k.value == Switch(False)}
-    return [d.name for d in world.devices.values() if not d.on and d.last_by == PIMGR and d.name not in kept_off]
+    off = (d for d in world.devices.values() if not d.on and d.last_by == PIMGR and d.name not in kept_off)
+    return [d.name for d in off if _ours(d)[0].was]
+
+
+def _ours(device: Device) -> list[Change]:
+    """What pimgr did with it since anybody else did."""
+    return list(takewhile(lambda change: change.by == PIMGR, reversed(device.changes)))[::-1]
 
 
 def everything_is_given_back(world: World) -> bool:

@@ -31,7 +31,7 @@ def live_through(policy: Policy, on: frozenset[str], shutdown_s: float, history:
     world.run(45.0)
     forgotten = set()
     for event, wait_s in history:
-        if befall(world, event) is True:
+        if befall(world, event) is True and event[0] == "forget":
             forgotten.add(event[1][0])
         world.run(wait_s)
     all_is_well_again(world)

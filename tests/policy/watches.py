@@ -10,6 +10,7 @@ from pimgr.api import Grid, LoadReading, Now
 from pimgr.policy.allowance import Budget
 from pimgr.policy.decide import decide, worth_keeping
 from pimgr.policy.model import Claim, ClaimStatus, Decision, HostPower, Inputs, Level, Phase, State, Switch, Value
+from pimgr.policy.people import LEASE
 from pimgr.policy.values import LEVEL_STEP, value_of
 from tests.policy.devices import FLOOR_A, PERSON, Charger, Plug
 from tests.policy.world import Watch, World
@@ -42,7 +43,7 @@ def gives_back_only_what_it_took(world: World, before: State, inputs: Inputs, no
     claims = {c.part: c for c in (*before.claims, *decision.state.claims)}
     kept_on = {k.part for k in world.policy.keeps if k.value == Switch(True)}
     for action in decision.actions:
-        if _is_on(action.value) and action.part not in kept_on:
+        if _is_on(action.value) and action.part not in kept_on and not _is_kept(action.part, True, decision):
             assert action.part in claims, f"{action.part} was never taken"
             assert _is_on(claims[action.part].before)
             if isinstance(action.value, Level):
@@ -55,7 +56,10 @@ def gives_back_only_what_it_took(world: World, before: State, inputs: Inputs, no
 
 
 def protected_parts_are_never_asked(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
-    assert not {a.part for a in decision.actions} & set(world.policy.never_shed)
+    for action in decision.actions:
+        if action.part in world.policy.never_shed:
+            ours = any(c.part == action.part and not _is_on(c.before) for c in before.claims)
+            assert _is_kept(action.part, True, decision) or ours, "but for what a person wants on, and off again"
 
 
 def unknown_moves_nothing(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
@@ -66,14 +70,16 @@ def unknown_moves_nothing(world: World, before: State, inputs: Inputs, now: Now,
 
 def suspicion_gives_nothing_back(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
     if decision.state.phase is Phase.SUSPECT:
-        assert decision.actions == ()
+        assert {a.part for a in decision.actions} <= {lease.part for lease in decision.state.leases}
 
 
 def takes_only_in_an_outage(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
     off_keeps = {k.part for k in world.policy.keeps if k.value == Switch(False)}
     for action in decision.actions:
-        if not _is_on(action.value) and action.part not in off_keeps:
-            assert decision.state.phase is Phase.OUTAGE
+        if _is_on(action.value) or action.part in off_keeps or _is_kept(action.part, False, decision):
+            continue
+        given_back = any(c.part == action.part and not _is_on(c.before) for c in before.claims)
+        assert decision.state.phase is Phase.OUTAGE or given_back
 
 
 class PersonsAreNotFought:
@@ -86,13 +92,16 @@ class PersonsAreNotFought:
         self.theirs: set[tuple[str, str]] = set()
 
     def __call__(self, world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
-        for claim in before.claims if world.crash_when != "before" else ():
-            if self._is_theirs(world, claim, inputs, now) and _is_wanted(claim, decision.state, world):
-                self.theirs.add((claim.part, decision.state.episode))
-        if decision.state.phase is Phase.NORMAL:
-            self.theirs.clear()
+        after, leases = decision.state, {lease.part: lease.episode for lease in decision.state.leases}
+        for claim in before.claims if world.crash_when != "before" and not after.disarmed else ():
+            wanted = leases.get(claim.part) == claim.episode or _is_wanted(claim, after, world)
+            if self._is_theirs(world, claim, inputs, now) and wanted:
+                self.theirs.add((claim.part, claim.episode))
+        goes_on = set(leases.values()) | ({after.episode} if after.phase is not Phase.NORMAL else set())
+        # A lease is a newer word than the hand on the switch before it.
+        self.theirs = {(p, e) for p, e in self.theirs if e in goes_on and leases.get(p, e) == e}
         for action in decision.actions:
-            assert (action.part, decision.state.episode) not in self.theirs, f"{action.part} belongs to a person"
+            assert action.part not in {p for p, _ in self.theirs}, f"{action.part} belongs to a person"
 
     def _is_theirs(self, world: World, claim: Claim, inputs: Inputs, now: Now) -> bool:
         view, device = inputs.parts.get(claim.part), world.devices[claim.part]
@@ -104,7 +113,7 @@ class PersonsAreNotFought:
         ):
             return False
         acknowledged, read = claim.since.mono_s + world.boot_t, view.reading.at.mono_s + world.boot_t
-        enforced = world.policy.parts[claim.part].enforce
+        enforced = world.policy.parts[claim.part].enforce and claim.rule != LEASE
         if enforced or not isinstance(device, Plug | Charger):
             return False
         if not acknowledged < read or device.gap_at >= acknowledged:
@@ -114,7 +123,7 @@ class PersonsAreNotFought:
             return False
         if isinstance(claim.wanted, Level):
             return abs(touched[-1].level - claim.wanted.level) > LEVEL_STEP
-        return touched[-1].on
+        return touched[-1].on is not _is_on(claim.wanted)
 
 
 class EstimatesOnlyFall:
@@ -153,7 +162,8 @@ def gives_back_staggered_last_taken_first(
 ) -> None:
     """At most one in `stagger_s`, and none before another that was taken later and reads off as plainly."""
     old = {(c.part, c.aspect): c for c in before.claims}
-    begun = [c for c in decision.state.claims if _just_begun(c, old.get((c.part, c.aspect)))]
+    kept = {lease.part for lease in decision.state.leases}
+    begun = [c for c in decision.state.claims if _just_begun(c, old.get((c.part, c.aspect))) and c.part not in kept]
     stagger = world.policy.timing.stagger_s
     if stagger:
         assert len(begun) <= 1
@@ -195,6 +205,30 @@ def _is_on(value: Value) -> bool:
         case Level(level=level):
             return level > FLOOR_A + LEVEL_STEP
     assert_never(value)
+
+
+def _is_kept(part: str, on: bool, decision: Decision) -> bool:
+    return any(lease.part == part and lease.on is on for lease in decision.state.leases)
+
+
+def a_lease_is_the_strongest(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
+    for action in decision.actions:
+        for on in (True, False):
+            if _is_kept(action.part, on, decision) and (on or action.part not in world.policy.never_shed):
+                assert _is_on(action.value) is on, f"{action.part} is kept {'on' if on else 'off'}"
+
+
+def a_lease_ends(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
+    """In one boot on time; and whatever it is, it is over within the time that was asked and ten minutes a boot."""
+    for lease in decision.state.leases:
+        asked = lease.term.since
+        assert asked.boot != now.boot or now.mono_s - asked.mono_s < lease.term.for_s
+
+
+def disarmed_nothing_acts(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
+    if decision.state.disarmed:
+        assert decision.actions == ()
+        assert decision.state.action_ids == before.action_ids, "nor is anything believed to be asked"
 
 
 def _is_wanted(claim: Claim, state: State, world: World) -> bool:
@@ -249,4 +283,7 @@ def all_watches() -> tuple[Watch, ...]:
         gives_back_staggered_last_taken_first,
         chooses_carefully_and_only_what_helps,
         compressors_rest,
+        a_lease_is_the_strongest,
+        a_lease_ends,
+        disarmed_nothing_acts,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pimgr.api import Now, replace
 from pimgr.policy import (
+    alerts,
     budget,
     charge,
     claims,
@@ -13,6 +14,7 @@ from pimgr.policy import (
     giveback,
     keeps,
     leases,
+    limits,
     machines,
     outage,
     phases,
@@ -50,6 +52,7 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
     state = reports.tell(turn, state, wants, (percent, estimated))
     telling.reasons(turn, state, wants)
     leases.reasons(turn, state, ruled)
+    state = limits.apply(turn, alerts.settle(turn, state))
     disarm.amend(turn, state)
     if state.phase is Phase.SUSPECT:
         turn.look.update(part for part in outage.candidates(policy) if not turn.read_since(part, state.moved_at))

@@ -317,12 +317,17 @@ class Action(Frozen, kw_only=True):
 
 
 class Notice(Frozen, kw_only=True):
-    """Something to mail. `key` is unique; the outbox drops a key it has seen."""
+    """Something to mail. `key` is unique; the outbox drops a key it has seen.
+
+    `about`: what it tells a change of; a later one about the same makes it old. `limited`: not too many of these.
+    """
 
     key: str
     severity: Severity
     subject: str
     text: str
+    about: str = ""
+    limited: bool = False
 
 
 class Reason(Frozen, kw_only=True):

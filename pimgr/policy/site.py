@@ -66,6 +66,7 @@ def keep(turn: Turn, state: State, wants: Iterable[SettingWant], said: str = "")
         mine = next(p for p in state.site.pursuits if aspect_of(p.wanted) is aspect)
         busy = any(p.stage is Stage.ASKED and not p.alarmed for p in others)
         state = _with(turn, state, _Pursuing(turn, state, wanted[aspect], busy).step(mine))
+    site_telling.alarms_over(turn, state)
     site_telling.reason(turn, state, tuple(wanted.values()), "; ".join(filter(None, (said, hindrance or storm))))
     return state
 

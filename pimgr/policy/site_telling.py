@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pimgr.api import Severity, SiteMode, SiteReading
-from pimgr.policy.aspects import GridCharging, Mode, Reserve, Setting
+from pimgr.policy.aspects import Aspect, GridCharging, Mode, Reserve, Setting
 from pimgr.policy.model import Reason, State
 from pimgr.policy.settings import Pursuit, SettingWant, Stage
 from pimgr.policy.turn import Turn
@@ -40,9 +40,8 @@ def alarm(turn: Turn, p: Pursuit, want: SettingWant) -> None:
     what = "is set, and the battery discharges all the same" if p.ignored else "does not come through"
     trouble = p.problem or ("its requests are accepted" if p.accepted else "its requests get no answer")
     turn.tell(f"{word(p.wanted)} {what}: a person is asked to set it", SITE, "alarm")
-    turn.mail(
-        f"site-{aspect_of(p.wanted)}-{turn.action_ids}",
-        Severity.CRITICAL,
+    turn.alarm(
+        _about(aspect_of(p.wanted)),
         f"Manual update required: {word(p.wanted)}",
         [
             f"The battery is to be at {word(p.wanted)}, because {want.why}. That {what}.",
@@ -53,11 +52,23 @@ def alarm(turn: Turn, p: Pursuit, want: SettingWant) -> None:
     )
 
 
+def _about(aspect: Aspect) -> str:
+    return f"site-{aspect}"
+
+
+def alarms_over(turn: Turn, state: State) -> None:
+    """What is no longer to be set by hand: it came through, or something else is wanted."""
+    alarmed = {_about(aspect_of(p.wanted)) for p in state.site.pursuits if p.alarmed}
+    for alert in turn.before.alerts:
+        if alert.key in map(_about, Aspect) and alert.key not in alarmed:
+            turn.clear(alert.key)
+
+
 def over(turn: Turn, p: Pursuit) -> None:
     """What was alarmed is seen."""
     turn.tell(f"{word(p.wanted)} came through", SITE, "set")
-    key = f"site-{aspect_of(p.wanted)}-over-{turn.action_ids}-{turn.now.boot}-{turn.now.mono_s:.0f}"
-    turn.mail(key, Severity.INFO, f"Over: {word(p.wanted)} came through", ["It is set; nothing is to be done."])
+    about, lines = _about(aspect_of(p.wanted)), ["It is set; nothing is to be done."]
+    turn.news(about, Severity.INFO, f"Over: {word(p.wanted)} came through", lines)
 
 
 def person(turn: Turn, p: Pursuit, reading: SiteReading) -> None:

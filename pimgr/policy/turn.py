@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pimgr.api import Instant, Now, Severity
+from pimgr.api import Instant, Now, Severity, replace
 from pimgr.policy.aspects import Wish
 from pimgr.policy.model import (
     Action,
@@ -70,6 +70,8 @@ class Turn:
     episodes: set[str] = field(default_factory=set)
     """What goes on now: an outage, a tariff window. What belongs to another one is over."""
     wake: list[float] = field(default_factory=list)
+    alarms: dict[str, tuple[str, str]] = field(default_factory=dict)
+    cleared: set[str] = field(default_factory=set)
 
     def view(self, part: str) -> PartView:
         return self.inputs.parts.get(part, NOTHING)
@@ -122,6 +124,25 @@ class Turn:
     def said(self, value: Wish) -> str:
         """A value as the owner of the house says it, in the owner's degrees."""
         return word(value, fahrenheit=self.policy.climate is not None and self.policy.climate.fahrenheit)
+
+    def news(self, about: str, severity: Severity, subject: str, lines: Iterable[str]) -> None:
+        """Mail a change of something that may come and go: of a hundred such changes, five are mailed."""
+        self.mail(f"{about}-{self.now.boot}-{self.now.mono_s:.3f}", severity, subject, lines)
+        self.notices[-1] = replace(self.notices[-1], about=about, limited=True)
+
+    def alarm(self, key: str, subject: str, lines: Iterable[str]) -> None:
+        """Something critical began that a person must do something about: mailed again and again until `clear`.
+
+        To be called while it lasts, or once when it begins.
+        """
+        text = "\n".join(lines)
+        if key not in self.alarms and all(alert.key != key for alert in self.before.alerts):
+            self.news(key, Severity.CRITICAL, subject, [text])
+        self.alarms[key] = (subject, text)
+
+    def clear(self, key: str) -> None:
+        """It is over. Whoever raised it mails that, too."""
+        self.cleared.add(key)
 
     def wall(self) -> float | None:
         """UTC in s, for schedules; None while nobody trusts the clock."""

@@ -13,12 +13,14 @@ from pimgr.board import Board
 from pimgr.config import HouseConfig
 from pimgr.fleet import Fleet
 from pimgr.journal import Journal
+from pimgr.policy import term
 from pimgr.policy.model import Aspect, Decision, Inputs, PartView, Reason
+from pimgr.policy.people import Alert
 from pimgr.policy.site_telling import SITE
 from pimgr.policy.telling import headline
 from pimgr.policy.turn import NOTHING
 from pimgr.sights import forecasts, site_facts, thermostats
-from pimgr.snapshot import PartLine, Snapshot, publish
+from pimgr.snapshot import AlertLine, KeptLine, PartLine, Snapshot, publish
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,8 @@ class Source(Protocol):
     def fleet(self) -> Fleet: ...
     @property
     def trouble(self) -> Mapping[str, str]: ...
+    @property
+    def alerts(self) -> tuple[Alert, ...]: ...
     @property
     def dry_run(self) -> bool: ...
 
@@ -65,7 +69,7 @@ def compose(source: Source, now: Now, inputs: Inputs, decision: Decision) -> Sna
         at=now.instant,
         pid=os.getpid(),
         seq=source.journal.seq,
-        headline=headline(decision, source.config.policy, now),
+        headline=headline(decision, source.config.policy, now, inputs.calendar),
         phase=state.phase,
         grid=state.memory.grid,
         grid_raw=state.memory.grid_raw,
@@ -80,6 +84,9 @@ def compose(source: Source, now: Now, inputs: Inputs, decision: Decision) -> Sna
         forecasts=forecasts(source.board),
         connections=source.fleet.lines(),
         trouble=tuple(source.trouble.values()),
+        alerts=tuple(_alert(alert) for alert in state.alerts + source.alerts),
+        kept=tuple(KeptLine(part=x.part, on=x.on, left_s=term.left_s(x.term, now)) for x in state.leases),
+        disarmed_s=term.left_s(state.disarmed.term, now) if state.disarmed else None,
         dry_run=source.dry_run,
         config=source.config.digest,
     )
@@ -113,6 +120,10 @@ def _parts(config: HouseConfig, inputs: Inputs, decision: Decision) -> tuple[Par
             )
         )
     return tuple(lines)
+
+
+def _alert(alert: Alert) -> AlertLine:
+    return AlertLine(subject=alert.subject, since=alert.since, mails=alert.count, seen=alert.acked)
 
 
 def _site(reason: Reason, inputs: Inputs) -> PartLine:

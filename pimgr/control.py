@@ -32,13 +32,18 @@ RETRY_S = 30.0
 
 
 class Request(Frozen, kw_only=True, forbid_unknown_fields=True):
-    """`do`: "reload", "drill", or "forget" and "give back", which name a part. Or "count", see `pimgr.counting`."""
+    """`do`: "reload", "drill", "forget", "give back", "keep", "let go", "disarm", "arm" or "ack"; some name a part.
+
+    Or "count", see `pimgr.counting`. `on`, `for_s`: how a part is to be kept, and for how many seconds.
+    """
 
     do: str
     part: str = ""
     key: str = ""
     value: str = ""
     """msgpack, in base64."""
+    on: bool = False
+    for_s: float = 0.0
 
 
 class Reply(Frozen):

@@ -81,8 +81,28 @@ class ConnectionLine(Frozen, kw_only=True):
     since: Instant | None = None
 
 
+class AlertLine(Frozen, kw_only=True):
+    """Something critical that a person must do something about. `mails`: how often it was told; `seen`: not again."""
+
+    subject: str
+    since: Instant
+    mails: int
+    seen: bool = False
+
+
+class KeptLine(Frozen, kw_only=True):
+    """A person keeps a part on or off, for so many more seconds."""
+
+    part: str
+    on: bool
+    left_s: float
+
+
 class Snapshot(Frozen, kw_only=True):
-    """The house at `at`. `headline`: a line for people; `grid_raw`: the gateway's words; `trouble`: what to mend."""
+    """The house at `at`. `headline`: a line for people; `grid_raw`: the gateway's words; `trouble`: what to mend.
+
+    `disarmed_s`: nothing acts, for so many more seconds; None: it does.
+    """
 
     at: Instant
     pid: int
@@ -102,6 +122,9 @@ class Snapshot(Frozen, kw_only=True):
     forecasts: tuple[ForecastLine, ...] = ()
     connections: tuple[ConnectionLine, ...] = ()
     trouble: tuple[str, ...] = ()
+    alerts: tuple[AlertLine, ...] = ()
+    kept: tuple[KeptLine, ...] = ()
+    disarmed_s: float | None = None
     dry_run: bool = False
     config: str = ""
 

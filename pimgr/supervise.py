@@ -32,6 +32,7 @@ from pimgr.loop import Loop, Wiring
 from pimgr.mailer import Mailer
 from pimgr.notify import Systemd
 from pimgr.policy.model import Decision, Event, Inputs, Outcome, Phase
+from pimgr.policy.people import Alert
 from pimgr.policy.restart import resume
 from pimgr.stall import StallWatch
 from pimgr.telemetry import Telemetry
@@ -187,6 +188,10 @@ class Supervisor:
         return self.worries.shown
 
     @property
+    def alerts(self) -> tuple[Alert, ...]:
+        return self.worries.alerts
+
+    @property
     def dry_run(self) -> bool:
         return self.options.dry_run
 
@@ -266,6 +271,7 @@ class Supervisor:
         self.worries.look_at_disk()
         self.worries.look_at_grid(self.board.grid_seen(), self.config.grid_sources, self.fleet.lines())
         self.worries.listen(inputs.grid)
+        self.worries.tell_again()
         view = compose(self, now, inputs, decision)
         self.shown.publish(view)
         self.systemd.decided(view.headline)
@@ -273,7 +279,14 @@ class Supervisor:
 
     async def handle(self, request: Request) -> Reply:
         """What people ask for over the control socket."""
-        return await Commands(self.journal, self.loop, self._reload, self.in_force.budgets).handle(request)
+        commands = Commands(
+            journal=self.journal,
+            loop=self.loop,
+            worries=self.worries,
+            reload=self._reload,
+            budgets=self.in_force.budgets,
+        )
+        return await commands.handle(request)
 
     async def _reload(self) -> Reply:
         """Swap in the config file between two ticks; an invalid one is refused, and the present one stays."""

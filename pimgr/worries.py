@@ -1,6 +1,8 @@
 """What isn't well with pimgr itself: shown as long as it lasts, and mailed once each way, also across restarts.
 
 What the house is told of its outages is the policy's; this is about configs, plugins, disks and words of a gateway.
+What is critical is repeated until it is over or seen, and what comes and goes is limited, as `policy.alerts` and
+`policy.limits` say.
 """
 
 from __future__ import annotations
@@ -9,12 +11,17 @@ import logging
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from typing import Any
 
-from pimgr.api import Grid, GridReading, Severity
+import msgspec
+
+from pimgr.api import Grid, GridReading, Severity, replace
 from pimgr.clock import Clock
 from pimgr.errands import Errands
 from pimgr.journal import Journal, NotStored
+from pimgr.policy import alerts, limits
 from pimgr.policy.model import Notice
+from pimgr.policy.people import Alert, Family
 from pimgr.snapshot import ConnectionLine
 from pimgr.text import safe, safe_lines
 
@@ -45,6 +52,8 @@ class Worries:
         """By key: the subject that was mailed, and a mark of what it was about."""
         self._words: list[str] = memory.get("words", [])
         self._count: int = memory.get("count", 0)
+        self._families = msgspec.convert(memory.get("families", {}), dict[str, Family])
+        self._alerts = msgspec.convert(memory.get("alerts", {}), dict[str, Alert])
 
     def tell(self, key: str, subject: str, text: str, *, mark: str = "", severity: Severity = Severity.WARNING) -> None:
         """Something isn't well. The same `key` and `mark` are mailed once, until it is `over`."""
@@ -59,6 +68,7 @@ class Worries:
             self.shown[key] = f"{subject}: {text}"
         if news:
             self._told[key] = [subject, marked]
+            self._raise(key, severity, subject, text)
             self._mail(key, severity, subject, text)
 
     def note(self, key: str, subject: str, text: str) -> None:
@@ -72,6 +82,7 @@ class Worries:
         """It is well again; told to whoever was told that it wasn't."""
         self.shown.pop(key, None)
         told = self._told.pop(key, None)
+        self._alerts.pop(key, None)
         if told is not None:
             log.info("over: %s", told[0])
             self._mail(key, Severity.INFO, f"Over: {told[0]}", "It is well again; nothing is to be done.")
@@ -92,8 +103,37 @@ class Worries:
         """What connections told that are gone is over, without a word."""
         here = tuple(f"{DEVICE}{connection} " for connection in connections)
         for key in [k for k in {**self._told, **self.shown} if k.startswith(DEVICE) and not k.startswith(here)]:
-            self.shown.pop(key, None)
-            self._told.pop(key, None)
+            for known in (self.shown, self._told, self._families, self._alerts):
+                known.pop(key, None)
+
+    # ------------------------------------------------------------------------------------- what is told again, or not
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """The critical ones that last."""
+        return tuple(self._alerts.values())
+
+    def seen(self) -> list[str]:
+        """A person has seen the critical ones: they are mailed no more. Gives the subjects of those that were."""
+        new = {key: alert for key, alert in self._alerts.items() if not alert.acked}
+        self._alerts |= {key: replace(alert, acked=True) for key, alert in new.items()}
+        if new:
+            self._errands.run(self._remember())
+        return [alert.subject for alert in new.values()]
+
+    def tell_again(self) -> None:
+        """Mail what is due: critical ones that last, and how it is with what came and went. After each decision."""
+        now = self._clock.now()
+        for key, alert in self._alerts.items():
+            if alerts.is_due(alert, now):
+                self._alerts[key] = alerts.again(alert, now)
+                self._post(key, Severity.CRITICAL, alerts.subject(alert), alerts.text(self._alerts[key]))
+        for key in list(self._families):
+            self._families[key], steady = limits.settle(self._families[key], key, now)
+            if steady is not None:
+                self._post(key, steady.severity, steady.subject, steady.text)
+            elif limits.is_forgotten(self._families[key], now):
+                del self._families[key]
 
     # ------------------------------------------------------------------------------------------- what is looked at
 
@@ -134,22 +174,43 @@ class Worries:
             if reading.raw not in self._words and len(self._words) < MAX_WORDS:
                 self._words.append(reading.raw)
                 log.error("%s", self.shown[key])
-                self._mail(key, Severity.WARNING, subject, "Nothing is switched because of it. Please report the word.")
+                self._post(key, Severity.WARNING, subject, "Nothing is switched because of it. Please report the word.")
 
     # ------------------------------------------------------------------------------------------------------ inside
 
+    def _raise(self, key: str, severity: Severity, subject: str, text: str) -> None:
+        self._alerts.pop(key, None)
+        if severity is Severity.CRITICAL:
+            at = self._clock.now().instant
+            self._alerts[key] = Alert(key=key, subject=subject, text=text, since=at, told_at=at)
+
     def _mail(self, key: str, severity: Severity, subject: str, text: str) -> None:
-        now = self._clock.now()
+        """A change of something that may come and go: of a hundred such changes, five are mailed."""
+        notice = Notice(key=key, severity=severity, subject=subject, text=text)
+        family, passed = limits.offer(self._families.get(key, Family()), notice, self._clock.now())
+        self._families[key] = family
+        if passed is None:
+            self._errands.run(self._remember())
+        else:
+            self._post(key, passed.severity, passed.subject, passed.text)
+
+    def _post(self, key: str, severity: Severity, subject: str, text: str) -> None:
         self._count += 1
-        notice = Notice(key=f"{key} {self._count} {int(now.wall)}", severity=severity, subject=subject, text=text)
+        unique = f"{key} {self._count} {int(self._clock.now().wall)}"
+        notice = Notice(key=unique, severity=severity, subject=subject, text=text, about=f"pimgr {key}")
         self._errands.run(self._written(notice))
 
     async def _written(self, notice: Notice) -> None:
         """Into the outbox, and then into memory that it was told: after a power cut in between it is told again."""
         await self._journal.add_notice(notice, self._clock.now())
         self._mailed()
+        await self._remember()
+
+    async def _remember(self) -> None:
+        memory: dict[str, Any] = {"told": self._told, "words": self._words, "count": self._count}
+        memory |= msgspec.json.decode(msgspec.json.encode({"families": self._families, "alerts": self._alerts}))
         with suppress(NotStored):  # the disk's trouble is told by itself; the values go in when it is well
-            await self._store.put("memory", {"told": self._told, "words": self._words, "count": self._count})
+            await self._store.put("memory", memory)
 
 
 def _reason(line: ConnectionLine | None) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from pimgr.cli import places, plugin, plugin_try, say
+from pimgr.cli import ask, places, plugin, plugin_try, say
 from pimgr.cli.exits import Exit
-from pimgr.text import safe, safe_lines
+from pimgr.text import safe
 
 app = typer.Typer(
     help="Sheds load when the grid fails, and gives back exactly what it took.",
@@ -89,19 +88,52 @@ def check(
 @app.command()
 def reload(run: Run) -> None:
     """Let the running pimgr read its config again. An invalid one is refused, and the present one stays."""
-    _ask(run, "reload")
+    ask.ask(run, do="reload")
 
 
 @app.command()
 def forget(part: Annotated[str, typer.Argument(help="Such as pool-pump or strip/3.")], run: Run) -> None:
     """Write off what pimgr owes to a part: it will not be given back."""
-    _ask(run, "forget", part)
+    ask.ask(run, do="forget", part=part)
 
 
 @app.command("return")
 def return_(part: Annotated[str, typer.Argument(help="Such as pool-pump or strip/3.")], run: Run) -> None:
     """Answer "was it us?" with yes: what pimgr took before it lost its journal is given back."""
-    _ask(run, "give back", part)
+    ask.ask(run, do="give back", part=part)
+
+
+@app.command()
+def keep(
+    part: Annotated[str, typer.Argument(help="Such as pool-pump or strip/3.")],
+    how: Annotated[str | None, typer.Argument(metavar="[on|off]", help="How it is to be.")] = None,
+    for_: Annotated[str, typer.Option("--for", help="For how long: 30min, 2h, 3d; from 1min to 7d.")] = "2h",
+    end: Annotated[bool, typer.Option("--end", help="End it now.")] = False,
+    *,
+    run: Run,
+) -> None:
+    """Keep a load or a host on (or off) for a time, whatever the rules say; in an outage too."""
+    ask.keep(run, part, how, for_, end=end)
+
+
+@app.command()
+def disarm(
+    for_: Annotated[str, typer.Option("--for", help="For how long: 30min, 4h, 3d; from 1min to 7d.")], run: Run
+) -> None:
+    """Let pimgr do nothing for a time, not even in an outage. It arms itself again."""
+    ask.ask(run, do="disarm", for_s=ask.seconds(for_))
+
+
+@app.command()
+def arm(run: Run) -> None:
+    """Let a disarmed pimgr act again, now."""
+    ask.ask(run, do="arm")
+
+
+@app.command()
+def ack(run: Run) -> None:
+    """Say that you have seen what is critical: it is not mailed again. It stays in the status while it lasts."""
+    ask.ask(run, do="ack")
 
 
 @app.command()
@@ -215,17 +247,3 @@ def version() -> None:
         say.lines([f"pimgr {of('pimgr')}, plugin contract {api.VERSION}"])
     except PackageNotFoundError:
         say.lines([f"pimgr (not installed), plugin contract {api.VERSION}"])
-
-
-# ------------------------------------------------------------------------------------------------------------ inside
-
-
-def _ask(folder: Path, do: str, part: str = "") -> NoReturn:
-    from pimgr.control import NotRunning, Request, ask
-
-    try:
-        reply = ask(folder, Request(do=do, part=part))
-    except NotRunning as error:
-        say.fail(str(error), Exit.NOT_RUNNING)
-    print(safe_lines(reply.text), file=sys.stdout if reply.ok else sys.stderr)
-    say.leave(Exit.OK if reply.ok else Exit.NO)

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 from pimgr.api import Instant
 from pimgr.cli import sights
 from pimgr.cli.lines import NAME, WIDTH, wrapped
-from pimgr.cli.word import Word, ago
-from pimgr.snapshot import ConnectionLine, PartLine, Snapshot
+from pimgr.cli.word import Word, ago, spoken
+from pimgr.snapshot import AlertLine, ConnectionLine, PartLine, Snapshot
 from pimgr.text import safe
 
 if TYPE_CHECKING:  # plugins are found by importlib.metadata: not for a status
     from pimgr.plugins import PluginRecord
 
 __all__ = ["WIDTH", "connection", "plugins", "status", "why", "wrapped"]
+
+
+DISARMED = "pimgr is DISARMED and does nothing, in an outage too. It arms itself again; `pimgr arm` does so at once."
 
 
 def status(snapshot: Snapshot, word: Word, now: Instant) -> list[str]:
@@ -25,7 +28,11 @@ def status(snapshot: Snapshot, word: Word, now: Instant) -> list[str]:
         lines.append("This is a dry run: nothing is switched.")
     if word.problem:
         lines = [*wrapped(f"! {word.problem}", 0, 2), "", "It last said:", *(f"  {line}" for line in lines)]
+    if snapshot.disarmed_s is not None:
+        lines += wrapped(f"! {DISARMED}", 0, 2)
     lines += ["", *_facts(snapshot, now)]
+    if snapshot.alerts:
+        lines += ["", "Waiting for you", *(line for one in snapshot.alerts for line in _alert(one, now))]
     if snapshot.trouble:
         lines += ["", "Not well", *(line for trouble in snapshot.trouble for line in wrapped(f"! {trouble}", 2, 4))]
     if snapshot.thermostats:
@@ -49,7 +56,15 @@ def _facts(snapshot: Snapshot, now: Instant) -> list[str]:
         charge = f"{snapshot.charge:.0f} %" + (", estimated: no reading comes in" if snapshot.charge_estimated else "")
     owed = "nothing" if not snapshot.owed else f"{snapshot.owed} to be given back"
     first = [f"grid     {grid}{seen}", f"phase    {phase}", f"battery  {charge}", f"owed     {owed}"]
-    return [*first, *sights.site(snapshot.site, now)]
+    kept = ", ".join(f"{safe(k.part, NAME)} {'on' if k.on else 'off'} ({spoken(k.left_s)})" for k in snapshot.kept)
+    return [*first, *([f"kept     {kept}, by you"] if kept else []), *sights.site(snapshot.site, now)]
+
+
+def _alert(one: AlertLine, now: Instant) -> list[str]:
+    """What is critical, and whether it is told again."""
+    mails = f"mailed {one.mails} time{'' if one.mails == 1 else 's'}"
+    told = f"{mails} and not again, since you have seen it" if one.seen else f"{mails}; `pimgr ack` ends that"
+    return wrapped(f"! {one.subject} ({told}; it began {ago(one.since, now)})", 2, 4)
 
 
 def _widest(parts: Iterable[PartLine]) -> int:

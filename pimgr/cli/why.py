@@ -36,6 +36,8 @@ def why(part: str | None, run: Path, state: Path, *, as_json: bool) -> NoReturn:
     else:
         if word.problem:
             say.lines([*show.wrapped(f"! {word.problem}", 0, 2), ""])
+        if view.disarmed_s is not None:
+            say.lines([*show.wrapped(f"! {show.DISARMED}", 0, 2), ""])
         own = part in [*(line.part for line in parts), *(line.part for line in stats)]
         say.lines(line for one in connections if not own for line in show.connection(one, now()))
         say.lines(show.why(parts, now()) if parts or not (connections or facts or stats) else [])

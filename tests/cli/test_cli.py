@@ -332,7 +332,10 @@ def test_a_refused_request_is_an_error(tmp_path: Path) -> None:
     assert told.stderr.startswith("line one\n")
 
 
-@pytest.mark.parametrize("command", [["reload"], ["forget", "x"], ["return", "x"]])
+@pytest.mark.parametrize(
+    "command",
+    [["reload"], ["forget", "x"], ["return", "x"], ["keep", "x", "on"], ["disarm", "--for", "1h"], ["arm"], ["ack"]],
+)
 def test_without_a_running_pimgr_nothing_is_asked(tmp_path: Path, command: list[str]) -> None:
     told = cli(*command, "--run", str(tmp_path))
     assert told.exit_code == Exit.NOT_RUNNING

@@ -22,6 +22,8 @@ from tests.policy.profiles import ci, nightly
 
 EXAMPLES = 700
 houses = given(policies, st.frozensets(st.sampled_from(PARTS)), st.sampled_from([5.0, 60.0, 140.0]), histories)
+LONGEST_S = 600.0
+"""What a person asked for lasts 240 s at most, and a little longer where the box restarts."""
 EVENTUALLY_S = 1500.0
 """A stubborn host is given up after 300 s, a lost wake is repeated every 30 s and later every 300 s."""
 
@@ -36,6 +38,7 @@ def live_through(policy: Policy, on: frozenset[str], shutdown_s: float, history:
         world.run(wait_s)
     all_is_well_again(world)
     world.run(2.0)
+    assert world.run_until(lambda: not (world.state.leases or world.state.disarmed), LONGEST_S)
     assert world.run_until(lambda: everything_is_given_back(world), EVENTUALLY_S), world.state.claims
     world.run(200.0)
     assert everything_is_given_back(world)

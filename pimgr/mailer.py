@@ -1,4 +1,8 @@
-"""Empties the outbox: in order, once, as soon as a notifier takes it. In an outage the internet is often gone too."""
+"""Empties the outbox: in order, once, as soon as a notifier takes it. In an outage the internet is often gone too.
+
+What waited for long is folded (`pimgr.folding`); it is done, in one transaction, when the message was taken that stood
+for it. A crash in between repeats that one message.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from typing import Any
 from pimgr.api import Deadlines, DeviceError, Message, Refused, replace
 from pimgr.clock import Clock
 from pimgr.connections import ConnectionTask, Request
+from pimgr.folding import Post, posts
 from pimgr.journal import Journal, OutboxMessage
 from pimgr.text import safe, safe_lines
 
@@ -55,7 +60,6 @@ class Mailer:
         self.journal, self.clock, self.tasks, self.notifiers = journal, clock, tasks, notifiers
         self._wake = asyncio.Event()
         self._backoffs: dict[str, _Backoff] = {}
-        self._taken: set[tuple[str, str]] = set()
         self._refusals: dict[tuple[str, str], _Backoff] = {}
 
     def nudge(self, *, afresh: bool = False) -> None:
@@ -80,8 +84,7 @@ class Mailer:
         notifiers = self.notifiers()
         if notifiers is None:
             return IDLE_S
-        for mail in await self.journal.pending_mail():
-            await self._tick_off(mail)  # where there is nobody, or nobody any more, who lacks it
+        await self._tick_off()  # where there is nobody, or nobody any more, who lacks it
         now_s = self.clock.now().mono_s
         await asyncio.gather(*(self._deliver(n) for n in notifiers if self._backoff(n).due_s <= now_s))
         now_s = self.clock.now().mono_s
@@ -96,46 +99,67 @@ class Mailer:
 
         What is refused again and again is passed over: the others may be taken.
         """
-        for mail in await self.journal.pending_mail():
-            if (mail.key, notifier) in self._taken or self._passed_over(mail, notifier):
-                continue
+        for post in await self._posts(notifier):
             backoff = self._backoff(notifier)
             backoff.tried_s, backoff.news = self.clock.now().mono_s, False
-            error = await self._send(notifier, mail.message)
+            error = await self._send(notifier, post.message)
             if error is not None:
-                await self._failed(mail, error)
-                if isinstance(error, Refused) and self._refused(mail, notifier):
+                await self._failed(post, error)
+                if isinstance(error, Refused) and self._refused(post, notifier):
                     continue
                 backoff.failures += 1
                 return
             backoff.failures = 0
-            self._taken.add((mail.key, notifier))
-            await self._tick_off(mail)
+            await self._took(post, notifier)
+
+    async def _posts(self, notifier: str) -> list[Post]:
+        """What this notifier lacks. Old news is folded, but for what was refused: that may be the reason of it."""
+        waiting = [mail for mail in await self.journal.pending_mail() if notifier not in mail.taken]
+        offered = [mail for mail in waiting if not self._passed_over(mail, notifier)]
+        refused = {mail.key for mail in offered if (mail.key, notifier) in self._refusals}
+        if not refused:
+            return posts(offered, self.clock.now().wall)
+        alone = [Post(mail.message, (mail.key,)) for mail in offered if mail.key in refused]
+        return [*alone, *posts([mail for mail in offered if mail.key not in refused], self.clock.now().wall)]
 
     def _passed_over(self, mail: OutboxMessage, notifier: str) -> bool:
         refusals = self._refusals.get((mail.key, notifier), _Backoff())
         return refusals.failures >= REFUSALS and refusals.due_s > self.clock.now().mono_s
 
-    def _refused(self, mail: OutboxMessage, notifier: str) -> bool:
-        """Count it; whether it was refused so often that it no longer holds up the others."""
-        refusals = self._refusals.setdefault((mail.key, notifier), _Backoff())
-        refusals.failures += 1
-        refusals.tried_s = self.clock.now().mono_s
-        return refusals.failures >= REFUSALS
+    def _refused(self, post: Post, notifier: str) -> bool:
+        """Count it; whether it was refused so often that it no longer holds up the others.
 
-    async def _failed(self, mail: OutboxMessage, error: DeviceError) -> None:
-        fact = safe(str(error))
-        if fact != mail.problem:
-            log.warning("mail %s waits: %s", safe(mail.key), fact)
-        await self.journal.mail_failed(mail.key, fact)
+        A folded message that is refused is taken apart: each of those that it stood for is tried by itself.
+        """
+        for key in post.keys:
+            refusals = self._refusals.setdefault((key, notifier), _Backoff())
+            refusals.failures += 1
+            refusals.tried_s = self.clock.now().mono_s
+        return self._refusals[post.keys[0], notifier].failures >= REFUSALS
 
-    async def _tick_off(self, mail: OutboxMessage) -> None:
+    async def _failed(self, post: Post, error: DeviceError) -> None:
+        """Noted with the oldest of those that it stands for: one write is enough."""
+        fact, key = safe(str(error)), post.keys[0]
+        if all(mail.problem != fact for mail in await self.journal.pending_mail() if mail.key == key):
+            log.warning("mail %s waits: %s", safe(post.message.key), fact)
+        await self.journal.mail_failed(key, fact)
+
+    async def _took(self, post: Post, notifier: str) -> None:
+        """What it stands for is done where every notifier has it, and else noted: a restart sends nothing twice."""
+        others = [n for n in self.notifiers() or () if n != notifier]
+        mails = {mail.key: mail for mail in await self.journal.pending_mail() if mail.key in post.keys}
+        done = [key for key, mail in mails.items() if all(n in mail.taken for n in others)]
+        await self.journal.mails_done(done, self.clock.now().instant)
+        await self.journal.mails_taken([key for key in mails if key not in done], notifier)
+        self._refusals = {t: r for t, r in self._refusals.items() if t[0] not in done and t not in _of(post, notifier)}
+
+    async def _tick_off(self) -> None:
         """What every notifier took is done, and so is what there is nobody to be told of."""
         notifiers = self.notifiers()
-        if notifiers is not None and all((mail.key, notifier) in self._taken for notifier in notifiers):
-            await self.journal.mail_done(mail.key, self.clock.now().instant)
-            self._taken = {t for t in self._taken if t[0] != mail.key}
-            self._refusals = {t: r for t, r in self._refusals.items() if t[0] != mail.key}
+        if notifiers is None:
+            return
+        done = [m.key for m in await self.journal.pending_mail() if all(n in m.taken for n in notifiers)]
+        await self.journal.mails_done(done, self.clock.now().instant)
 
     async def _send(self, notifier: str, message: Message) -> DeviceError | None:
         task = self.tasks.get(notifier)
@@ -167,3 +191,7 @@ class Mailer:
                 return await answer
         except TimeoutError:  # its connection's task was started anew, and nobody is left to answer
             return DeviceError(notifier, "to be told", "no answer", "pimgr tries again")
+
+
+def _of(post: Post, notifier: str) -> set[tuple[str, str]]:
+    return {(key, notifier) for key in post.keys}

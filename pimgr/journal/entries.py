@@ -126,7 +126,9 @@ class MailDone:
 
 
 @dataclass(frozen=True)
-class MailFailed:
+class MailChanged:
+    """What became of a message that still waits."""
+
     mail: OutboxMessage
 
     def write(self, db: Connection) -> None:

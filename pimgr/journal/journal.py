@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -21,8 +21,8 @@ from pimgr.journal.entries import (
     Heartbeat,
     Latest,
     Mail,
+    MailChanged,
     MailDone,
-    MailFailed,
     Outbox,
     Page,
     Prune,
@@ -160,13 +160,33 @@ class Journal:
         if mail is not None:
             await self._write(MailDone(key, at.wall if at else None), promises.MailPromise(mail=mail, done=True))
 
+    async def mails_done(self, keys: Iterable[str], at: Instant | None = None) -> None:
+        """Several at once, since one message stood for all of them: all are done, or none."""
+        mails = [mail for key in keys if (mail := self._waiting.pop(key, None)) is not None]
+        wall = at.wall if at else None
+        done = Batch([MailDone(mail.key, wall) for mail in mails])
+        if mails and not await self._write(done, None):
+            for mail in mails:
+                await self._promise(promises.MailPromise(mail=mail, done=True), self._tickets)
+
+    async def mails_taken(self, keys: Iterable[str], notifier: str) -> None:
+        """One notifier has them, others have yet to."""
+        mails = [
+            api.replace(mail, taken=(*mail.taken, notifier))
+            for key in keys
+            if (mail := self._waiting.get(key)) is not None and notifier not in mail.taken
+        ]
+        self._waiting.update({mail.key: mail for mail in mails})
+        if mails:
+            await self._write(Batch([MailChanged(mail) for mail in mails]), None)
+
     async def mail_failed(self, key: str, problem: str, retry_at: Instant | None = None) -> None:
         """It stays in its place, with the reason and the moment of the next try."""
         mail = self._waiting.get(key)
         if mail is not None:
             mail = api.replace(mail, tries=mail.tries + 1, problem=problem, retry_at=retry_at)
             self._waiting[key] = mail
-            await self._write(MailFailed(mail), None)
+            await self._write(MailChanged(mail), None)
 
     # -------------------------------------------------------------------------------------------------------- store
 

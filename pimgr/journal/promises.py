@@ -71,4 +71,4 @@ def mail_of(notice: Notice, now: Now) -> OutboxMessage:
     message = Message(
         key=notice.key, severity=notice.severity, subject=notice.subject, text=notice.text, written=now.wall
     )
-    return OutboxMessage(message=message)
+    return OutboxMessage(message=message, about=notice.about)

@@ -31,12 +31,17 @@ class Record(Frozen, kw_only=True):
 
 
 class OutboxMessage(Frozen, kw_only=True):
-    """A message that waits to be sent. `retry_at`: not before then; `problem`: why the last try failed."""
+    """A message that waits to be sent. `retry_at`: not before then; `problem`: why the last try failed.
+
+    `about`: a later message about the same makes it old news; `taken`: the notifiers that took it already.
+    """
 
     message: Message
     tries: int = 0
     problem: str = ""
     retry_at: Instant | None = None
+    about: str = ""
+    taken: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -26,6 +26,7 @@ from pimgr.counting import DryStores
 from pimgr.dispatch import Dispatcher, Fence
 from pimgr.errands import Errands
 from pimgr.fleet import Fleet, Ground
+from pimgr.heartbeat import Address, Heartbeat, address_of
 from pimgr.in_force import InForce
 from pimgr.journal import AlreadyRunning, Journal, NewerJournal
 from pimgr.loop import Loop, Wiring
@@ -119,6 +120,7 @@ class Supervisor:
         self._swapping = asyncio.Lock()
         self._alert = False
         self.shown = Shown(options.run)
+        self.heartbeat = Heartbeat(self.clock, self._heartbeat, self.worries.heartbeat)
 
     async def prepare(self) -> None:
         """Read the config (or the last valid one), put the tasks together. Raises ConfigErrors when there is none."""
@@ -206,6 +208,7 @@ class Supervisor:
             "control": Control(self.options.run, self.handle).run(),
             "mail": self.mailer.run(),
             "telemetry": self.telemetry.run(),
+            "heartbeat": self.heartbeat.run(),
             "journal": self._probe(),
             "stall watch": StallWatch(self.options.state, self._packages).run(),
         }
@@ -231,6 +234,7 @@ class Supervisor:
         await self.fleet.close()
         await self.telemetry.close()
         self.importer.shutdown()
+        self.heartbeat.close()
         self.systemd.close()
 
     def arrived(self, part: str, grid: bool) -> None:
@@ -247,6 +251,10 @@ class Supervisor:
 
     def _notifiers(self) -> tuple[str, ...] | None:
         return () if self.options.dry_run else self.in_force.notifiers()
+
+    def _heartbeat(self) -> Address | None:
+        secrets = configs.Secrets(configs.secrets_folder(self.options.config))
+        return None if self.options.dry_run else address_of(self.config, secrets)
 
     async def _probe(self) -> None:
         """While the disk fails, ask it again now and then; what was only promised is then written down."""
@@ -276,6 +284,7 @@ class Supervisor:
         self.shown.publish(view)
         self.systemd.decided(view.headline)
         self.systemd.beat()
+        self.heartbeat.decided()
 
     async def handle(self, request: Request) -> Reply:
         """What people ask for over the control socket."""

@@ -35,6 +35,7 @@ DEVICE = "device "
 """Keys of what connections tell begin with it, then the connection's id."""
 DISK = "journal"
 UNSEEN = "grid"
+BEAT = "heartbeat"
 
 Worry = tuple[str, str]
 """Subject and text."""
@@ -156,6 +157,13 @@ class Worries:
         listed = "\n".join(reasons or ["no grid source is left in the config that runs"])
         text = f"Outages are NOT noticed until a grid source answers.\n{listed}"
         self.tell(UNSEEN, "The grid can't be seen", text, severity=Severity.CRITICAL)
+
+    def heartbeat(self, problem: str) -> None:
+        """Whether the heartbeat is heard: shown, not mailed, since whoever listens notices by himself."""
+        if problem:
+            self.shown[BEAT] = f"The heartbeat has not been heard for over an hour: {safe(problem)}"
+        else:
+            self.shown.pop(BEAT, None)
 
     def not_stored(self, connection: str, key: str) -> None:
         """A value that must outlive a restart is in memory only."""

@@ -139,7 +139,7 @@ def ack(run: Run) -> None:
 @app.command()
 def drill(run: Run) -> None:
     """Rehearse: read every load, and tell what would go off if the grid failed now. Switches nothing; is mailed too."""
-    _ask(run, "drill")
+    ask.ask(run, do="drill")
 
 
 @app.command()

@@ -10,7 +10,8 @@ import msgspec
 import tomli
 
 from pimgr import rates
-from pimgr.api import Capability, DeviceType, Frozen, replace
+from pimgr.api import Capability, DeviceType, Frozen, Secret, replace
+from pimgr.config import beat as beats
 from pimgr.config.climate import THERMOSTAT, ClimateTable
 from pimgr.config.connections import ConnectionConfig, Connections, Unavailable
 from pimgr.config.errors import ConfigError, ConfigErrors, Kind, Report, shown
@@ -59,6 +60,8 @@ class HouseConfig(Frozen, kw_only=True):
     meter_fresh_s: dict[str, float] = msgspec.field(default_factory=dict)
     """By meter, how long a reading of it stands for the present."""
     notifiers: tuple[str, ...] = ()
+    heartbeat: str | Secret | None = None
+    heartbeat_every_s: float = beats.EVERY_S
     grid_poll_s: float = 2.0
     meter_poll_s: float = 10.0
     titles: dict[str, str] = msgspec.field(default_factory=dict)
@@ -171,6 +174,7 @@ class _Reading:
         where, tariff = place(self.top), Tariffs(self.top, parts, battery.site).read()
         mail = Mail(self.top, parts)
         notifiers, reports = mail.notifiers(), mail.reports()
+        beat = beats.read(mail.mail)
         mail.close()
         climate = ClimateTable(self.top, parts, tariff).read()
         self.top.close()
@@ -194,6 +198,8 @@ class _Reading:
             meters=battery.meters,
             meter_fresh_s={meter: self._fresh_s(meter, battery.poll_s) for meter in battery.meters},
             notifiers=notifiers,
+            heartbeat=beat.heartbeat,
+            heartbeat_every_s=beat.every_s,
             grid_poll_s=grid.poll_s,
             meter_poll_s=battery.poll_s,
             titles=shedding.titles,

@@ -156,9 +156,7 @@ class Journal:
 
     async def mail_done(self, key: str, at: Instant | None = None) -> None:
         """The other side took responsibility for it: it is never sent again."""
-        mail = self._waiting.pop(key, None)
-        if mail is not None:
-            await self._write(MailDone(key, at.wall if at else None), promises.MailPromise(mail=mail, done=True))
+        await self.mails_done((key,), at)
 
     async def mails_done(self, keys: Iterable[str], at: Instant | None = None) -> None:
         """Several at once, since one message stood for all of them: all are done, or none."""

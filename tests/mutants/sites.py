@@ -18,6 +18,7 @@ OUTSIDE = ("house", "demo", "testing", "cli")
 Node = ast.expr | ast.stmt
 
 SAVING = frozenset({"add_notice", "commit", "fsync", "keep_valid", "mail_done", "mail_failed", "probe", "rename"})
+SAVING |= frozenset({"mails_done", "mails_taken"})
 SAVING |= frozenset({"flush", "sync_folder", "_promise", "_put", "_write"})
 WRITERS = re.compile(r"(^|\.)(_?book|promises|sealed)\.write$|_keeper\.save$|(_?store|kept)\.put$|\.entries\.append$")
 SQL = re.compile(r"(COMMIT|INSERT|UPDATE|PRAGMA (synchronous|journal_mode))")

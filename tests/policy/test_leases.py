@@ -65,6 +65,7 @@ def test_a_load_that_is_kept_on_is_not_taken_in_an_outage_and_is_taken_when_the_
     assert read(desk, 1010, True, "down") == []
     assert desk.state.phase is Phase.OUTAGE
     assert "pump" not in desk.claimed()
+    assert "Going off now: nas." in desk.decision.notices[0].text
     assert reason(desk)[2] == "then it is to be off, because the grid is down"
     assert read(desk, 1000 + 2 * HOURS - 1, True, "down") == []
     assert read(desk, 1000 + 2 * HOURS, True, "down") == [False]

@@ -64,6 +64,11 @@ def test_what_was_critical_and_is_over_is_part_of_the_story_and_as_severe():
     assert subjects(posts(new_outage, NOW))[1:] == ["news 7!"]
 
 
+def test_one_message_stands_for_fifty_at_most():
+    made = posts([mail(n) for n in range(120)], NOW)
+    assert [len(post.keys) for post in made] == [50, 50, 20]
+
+
 def test_what_is_folded_again_has_the_same_key():
     waiting = [mail(n) for n in range(9)]
     assert posts(waiting, NOW) == posts(waiting, NOW)
@@ -163,6 +168,15 @@ def test_after_days_without_internet_one_message_tells_all_and_nothing_waits_any
         await journal.close()
 
     asyncio.run(again())
+
+
+def test_where_there_is_nobody_to_tell_nothing_waits(tmp_path: Path) -> None:
+    async def story(shell: Shell, journal: Journal) -> None:
+        await journal.add_notice(notice(1), shell.clock.now())
+        await shell.settle(100.0)
+        assert await journal.pending_mail() == []
+
+    Play(tmp_path, ())(story)
 
 
 def test_a_crash_after_sending_repeats_that_one_message_and_its_key(tmp_path: Path) -> None:

@@ -159,6 +159,18 @@ def test_a_call_that_is_cut_leaves_the_thread_free_for_the_next(monkeypatch):
     play(story)
 
 
+def test_a_call_that_is_not_answered_ends(monkeypatch):
+    """By the deadline, and by the socket's own time-out where that isn't there."""
+    monkeypatch.setattr(heartbeat, "DEADLINE_S", 0.3)
+    monkeypatch.setattr(heartbeat, "SOCKET_TIMEOUT_S", 0.5)
+
+    async def story() -> None:
+        with serving(hang) as server:
+            await asyncio.wait_for(Looking(server.url).after(1), 10.0)
+
+    play(story)
+
+
 def test_of_an_answer_without_end_only_the_beginning_is_read():
     async def story() -> None:
         with serving(flood) as server:

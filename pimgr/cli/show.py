@@ -56,7 +56,7 @@ def _facts(snapshot: Snapshot, now: Instant) -> list[str]:
         charge = f"{snapshot.charge:.0f} %" + (", estimated: no reading comes in" if snapshot.charge_estimated else "")
     owed = "nothing" if not snapshot.owed else f"{snapshot.owed} to be given back"
     first = [f"grid     {grid}{seen}", f"phase    {phase}", f"battery  {charge}", f"owed     {owed}"]
-    kept = ", ".join(f"{safe(k.part, NAME)} {'on' if k.on else 'off'} ({spoken(k.left_s)})" for k in snapshot.kept)
+    kept = ", ".join(f"{safe(k.part, NAME)} {'on' if k.on else 'off'} ({spoken(k.left_s)} left)" for k in snapshot.kept)
     return [*first, *([f"kept     {kept}, by you"] if kept else []), *sights.site(snapshot.site, now)]
 
 

@@ -175,6 +175,8 @@ class _Reading:
         mail = Mail(self.top, parts)
         notifiers, reports = mail.notifiers(), mail.reports()
         beat = beats.read(mail.mail)
+        if isinstance(beat.heartbeat, Secret):
+            self.connections.secrets["mail", "heartbeat"] = beat.heartbeat.secret
         mail.close()
         climate = ClimateTable(self.top, parts, tariff).read()
         self.top.close()

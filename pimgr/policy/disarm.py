@@ -93,5 +93,5 @@ def amend(turn: Turn, state: State) -> None:
 
 
 def _idle(reason: Reason, until: str) -> Reason:
-    after = f"; then: {reason.returns}" if reason.returns else ""
+    after = f"; {reason.returns}" if reason.returns else ""
     return replace(reason, returns=f"disarmed {until}: nothing is done{after}")

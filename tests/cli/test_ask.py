@@ -67,7 +67,7 @@ def test_the_status_of_a_disarmed_pimgr_says_so_at_its_top() -> None:
 
 def test_the_status_shows_what_is_kept_and_for_how_long() -> None:
     kept = (KeptLine(part="pump", on=True, left_s=5400.0), KeptLine(part="nas", on=False, left_s=30.0))
-    assert "kept     pump on (1 h 30 min), nas off (30 s), by you" in show.status(view(kept=kept), WORD, NOW)
+    assert "kept     pump on (1 h 30 min left), nas off (30 s left), by you" in show.status(view(kept=kept), WORD, NOW)
 
 
 def test_the_status_shows_alerts_and_whether_they_are_told_again() -> None:

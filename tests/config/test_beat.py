@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pimgr.api import Secret
-from pimgr.config import parse
+from pimgr.config import Secrets, check, parse
 from pimgr.config.errors import ConfigErrors
 from tests.config.house import PLUGINS, VALID
 
@@ -24,6 +24,14 @@ def test_an_address_or_a_secret_and_how_often():
     assert (house.heartbeat, house.heartbeat_every_s) == ("https://hc.example.net/uuid", 300.0)
     house = read('heartbeat = { secret = "beat" }')
     assert (house.heartbeat, house.heartbeat_every_s) == (Secret("beat"), 600.0)
+
+
+def test_a_secret_that_is_not_there_is_told_by_a_check(tmp_path):
+    file = tmp_path / "pimgr.toml"
+    file.write_text(VALID.replace("[mail]\n", '[mail]\nheartbeat = { secret = "beat" }\n'))
+    _, errors = check(file, PLUGINS, Secrets(tmp_path / "secrets"))
+    assert errors is not None
+    assert "mail.heartbeat" in str(errors)
 
 
 @pytest.mark.parametrize(

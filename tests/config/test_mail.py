@@ -63,7 +63,8 @@ def test_an_empty_list_of_low_charges_tells_of_none() -> None:
         (
             "peak_imports = 1",
             "",
-            "mail.peak_imports: one of the keys battery_low, daily_report, heartbeat, heartbeat_every, peak_import, report_at",
+            "mail.peak_imports: one of the keys battery_low, daily_report, heartbeat, heartbeat_every, peak_import, "
+            "report_at",
         ),
         ("", '[drill]\nweekly = "10:00"', 'drill.weekly: a day of the week and a local time, such as "sun 10:00"; '),
         ("", '[drill]\nweekly = "sun"', "drill.weekly: a day of the week and a local time"),

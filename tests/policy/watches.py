@@ -212,7 +212,10 @@ def _is_kept(part: str, on: bool, decision: Decision) -> bool:
 
 
 def a_lease_is_the_strongest(world: World, before: State, inputs: Inputs, now: Now, decision: Decision) -> None:
+    found = {(c.part, c.before) for c in before.claims if isinstance(c.before, Level)}
     for action in decision.actions:
+        if (action.part, action.value) in found:
+            continue  # a charger that is kept on goes back to its level, however low
         for on in (True, False):
             if _is_kept(action.part, on, decision) and (on or action.part not in world.policy.never_shed):
                 assert _is_on(action.value) is on, f"{action.part} is kept {'on' if on else 'off'}"

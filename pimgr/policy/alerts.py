@@ -41,7 +41,7 @@ def text(alert: Alert) -> str:
 
 def settle(turn: Turn, state: State) -> State:
     """The alerts after this tick; those that are due are mailed."""
-    alerts = {alert.key: alert for alert in state.alerts if alert.key not in turn.cleared}
+    alerts = {alert.key: alert for alert in state.alerts if alert.key not in turn.cleared and _goes_on(turn, alert)}
     for key, (headline, body) in turn.alarms.items():
         known = alerts.get(key)
         new = Alert(key=key, subject=headline, text=body, since=turn.now.instant, told_at=turn.now.instant)
@@ -56,6 +56,12 @@ def settle(turn: Turn, state: State) -> State:
             turn.wake_in(wait_s(alerts[key]) - surely_since(alerts[key].told_at, turn.now))
     new_alerts = tuple(alerts.values())
     return state if new_alerts == state.alerts else replace(state, alerts=new_alerts)
+
+
+def _goes_on(turn: Turn, alert: Alert) -> bool:
+    """What an outage asked for is over with it; the keys of its mails begin with its name."""
+    outage = "-".join(alert.key.split("-")[:2])
+    return not alert.key.startswith("outage-") or outage in turn.episodes
 
 
 def _seen(turn: Turn, alert: Alert) -> Alert:

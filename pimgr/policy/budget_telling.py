@@ -58,6 +58,7 @@ def alarm(turn: Turn, state: State, tier: Tier, short: Shortfall) -> None:
             "By hand you can turn off what heats, cools or pumps: ovens, water heaters, dryers, air conditioners.",
         ],
     )
+    turn.repeat()
 
 
 def _hours(seconds: float) -> str:

@@ -140,6 +140,11 @@ class Turn:
             self.news(key, Severity.CRITICAL, subject, [text])
         self.alarms[key] = (subject, text)
 
+    def repeat(self) -> None:
+        """The mail just made asks a person to do something: it is mailed again until `clear`, or its outage is over."""
+        notice = self.notices[-1]
+        self.alarms[notice.key] = (notice.subject, notice.text)
+
     def clear(self, key: str) -> None:
         """It is over. Whoever raised it mails that, too."""
         self.cleared.add(key)

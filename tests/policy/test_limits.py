@@ -167,6 +167,27 @@ def test_an_alert_survives_restarts_and_a_reboot_tells_it_no_sooner():
     assert len(box.mails) == 2
 
 
+def test_what_an_outage_asks_for_is_told_again_until_it_is_over():
+    box = Letterbox()
+
+    def tick(seconds: float, *, goes_on: bool, ask: bool = False) -> None:
+        box.t += seconds
+        now = Now(box.t, EPOCH + box.t, box.boot, True)
+        turn = Turn(before=box.state, inputs=Inputs(), policy=Policy(), now=now, action_ids=0)
+        turn.episodes = {"outage-7"} if goes_on else set()
+        if ask:
+            turn.mail("outage-7-short", Severity.CRITICAL, "The battery will not last", ["turn something off"])
+            turn.repeat()
+        box.state = limits.apply(turn, alerts.settle(turn, box.state))
+        box.mails += turn.notices
+
+    tick(1.0, goes_on=True, ask=True)
+    tick(3600.0, goes_on=True)
+    assert box.subjects() == ["The battery will not last", "Still so: The battery will not last"]
+    tick(60.0, goes_on=False)
+    assert box.state.alerts == ()
+
+
 # -------------------------------------------------------------------------------------------------------------- outages
 
 

@@ -239,12 +239,10 @@ class Ledger:
             self.release(key, claim)
 
     def _ran_out(self, key: Key, claim: Claim) -> None:
-        """A hold ended by itself. On the owner's schedule again, it was given back; else it is taken from there."""
+        """A hold ended by itself. On the schedule again, that was given back; another hold is owed till the end."""
         if holds.is_over(self.turn, claim):
             del self.claims[key]
             self.turn.tell(f"{claim.part}: its hold ran out, on its own schedule again", claim.part, "returned")
-        else:
-            self.claims[key] = self.turn_to(claim, ClaimStatus.TAKING)
 
     def _is_excused(self, claim: Claim, verdict: Verdict) -> bool:
         """Whether we ask again: once after a gap, always where a host is in its old boot or the config enforces."""

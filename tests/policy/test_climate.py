@@ -489,6 +489,22 @@ def test_a_hold_that_ran_out_in_an_outage_without_internet_is_taken_anew_from_wh
     assert house.claim().before == SetPoints(heat=f(62), cool=f(80))
 
 
+def test_a_hold_that_ran_out_over_a_permanent_one_is_asked_for_again_and_that_one_comes_back():
+    stat = Stat(name="hall", held=SetPoints(heat=f(60), cool=f(72), permanent=True))
+    house = WarmHouse(policy(in_peak=False, in_outage=True), stat)
+    house.charge, house.grid_up = 30, False
+    house.until("11:30")
+    stat.reachable = False
+    house.until("16:00")
+    assert stat.held is None
+    stat.reachable = True
+    house.until("16:30")
+    assert set(house.asked()) == {76.0}
+    house.grid_up = True
+    house.until("16:50")
+    assert (stat.cool, stat.now.permanent, house.state.claims) == (72.0, True, ())
+
+
 def test_who_changes_it_in_an_outage_within_a_peak_is_left_alone_by_both():
     house = WarmHouse(policy(in_outage=True))
     house.charge = 30

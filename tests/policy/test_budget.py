@@ -237,7 +237,7 @@ def test_the_mail_of_the_first_step_says_what_goes_off_and_for_what():
     saving = [n for n in notices if n.key.endswith("-saving")]
     assert [n.subject for n in saving] == ["comfort goes off as needed"]
     assert "Going off now, so that the battery lasts for 8 h: dryer, boiler." in saving[0].text
-    assert "Going off as needed so that the battery lasts for 8 h" in notices[0].text
+    assert "as needed so that the battery lasts for 8 h" in notices[0].text
 
 
 def test_each_load_says_why_and_when_it_comes_back():

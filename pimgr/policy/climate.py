@@ -10,10 +10,10 @@ from pimgr.api import Frozen, ThermostatReading, replace
 from pimgr.policy.comfort import Climate
 from pimgr.policy.holds import COOLS, HEATS, found, rests, same_points
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, Reason, SetPoints, State
-from pimgr.policy.outage import Want
 from pimgr.policy.rungs import PRECOOL, peak_now, peak_to_come, precooling
 from pimgr.policy.turn import Turn
 from pimgr.policy.values import SET_POINT_STEP
+from pimgr.policy.want import Want
 from pimgr.units import Celsius, difference
 
 RULE = "climate"

@@ -25,8 +25,8 @@ from pimgr.policy import (
     tiers,
 )
 from pimgr.policy.model import Aspect, Decision, Inputs, Memory, Phase, Policy, State
-from pimgr.policy.outage import Want
 from pimgr.policy.turn import Turn
+from pimgr.policy.want import Want
 
 
 def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:

@@ -10,9 +10,9 @@ from pimgr.api import Severity, replace
 from pimgr.policy import term
 from pimgr.policy.claims import Ledger
 from pimgr.policy.model import ClaimStatus, Reason, State
-from pimgr.policy.outage import Want
 from pimgr.policy.people import Arm, Disarm, Disarmed
 from pimgr.policy.turn import Turn
+from pimgr.policy.want import Want
 
 WHAT = "disarm"
 QUIET = ("hands off", "protected", "question", "skip")

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from pimgr.api import Instant, Severity, replace
 from pimgr.policy import conditions, lasting, mails, outage, said, when
 from pimgr.policy.model import HostPower, Phase, State, Switch, Tier
-from pimgr.policy.outage import Want
 from pimgr.policy.report_words import Drill
 from pimgr.policy.turn import Turn
 from pimgr.policy.values import enough, value_of, word
+from pimgr.policy.want import Want
 from pimgr.units import Percent
 
 LOOK_S = 20.0

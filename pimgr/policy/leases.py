@@ -10,10 +10,10 @@ from __future__ import annotations
 from pimgr.api import replace
 from pimgr.policy import term
 from pimgr.policy.model import Aspect, Claim, HostPower, Level, PartPolicy, Policy, Reason, State, Switch, Value
-from pimgr.policy.outage import Want
 from pimgr.policy.people import LEASE, Keep, Lease, LetGo
 from pimgr.policy.turn import Key, Turn
 from pimgr.policy.values import word
+from pimgr.policy.want import Want
 
 KEPT = (Aspect.SWITCH, Aspect.HOST_POWER, Aspect.LEVEL)
 PLAIN = ("taken", "skip", "protected")

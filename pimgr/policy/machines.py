@@ -13,8 +13,8 @@ from pimgr.api import HostReading, replace
 from pimgr.policy import proof
 from pimgr.policy.layers import Due, Proof
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, HandsOff, HostPower, Skip, State, Switch
-from pimgr.policy.outage import Want
 from pimgr.policy.turn import Key, Turn
+from pimgr.policy.want import Want
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pimgr.api import Severity, replace
 from pimgr.policy import conditions, lasting, outage, said, when
 from pimgr.policy.model import Aspect, Claim, HostPower, Phase, State, Switch, Tier
-from pimgr.policy.outage import Want
 from pimgr.policy.people import LEASE
 from pimgr.policy.turn import Turn
 from pimgr.policy.values import enough, value_of, word
+from pimgr.policy.want import Want
 from pimgr.units import Percent
 
 LOW_MARGIN = 20.0

@@ -6,10 +6,10 @@ from pimgr.api import Severity, replace
 from pimgr.policy import lasting, mails, outage, said
 from pimgr.policy.draw import changed_at
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, HandsOff, Phase, State
-from pimgr.policy.outage import Want
 from pimgr.policy.report_words import Giving, Wave
 from pimgr.policy.turn import Turn
 from pimgr.policy.values import bidding, word
+from pimgr.policy.want import Want
 from pimgr.units import Percent
 
 PATIENCE_S = 180.0

@@ -11,12 +11,12 @@ from pimgr.policy import drill, mails, metering, progress, said, when
 from pimgr.policy.aspects import Aspect
 from pimgr.policy.calendar import Calendar, Day
 from pimgr.policy.model import Claim, Event, Phase, State
-from pimgr.policy.outage import Want
 from pimgr.policy.report_words import Deed, Flow, Reports
 from pimgr.policy.site import newest
 from pimgr.policy.site_telling import in_the_app
 from pimgr.policy.turn import Turn
 from pimgr.policy.values import word
+from pimgr.policy.want import Want
 from pimgr.units import Percent
 
 LATE_S = 900.0

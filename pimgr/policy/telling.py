@@ -17,12 +17,12 @@ from pimgr.policy.model import (
     Reason,
     State,
 )
-from pimgr.policy.outage import Want
 from pimgr.policy.patience import over_for_it, waiting
 from pimgr.policy.people import LEASE
 from pimgr.policy.phases import Move
 from pimgr.policy.turn import Turn
 from pimgr.policy.values import word
+from pimgr.policy.want import Want
 from pimgr.units import Percent
 
 WARN_AFTER_S = 120.0

@@ -12,8 +12,8 @@ from datetime import date, timedelta, tzinfo
 from pimgr import days_off
 from pimgr.api import Now
 from pimgr.local_time import ahead_s, change, first_moment, local, zone_of
+from pimgr.policy.battery.rates import Tariff
 from pimgr.policy.calendar import Calendar, Day, Offset, Place
-from pimgr.policy.rates import Tariff
 from pimgr.policy.terms import Policy
 from pimgr.windows import Dated, windows
 

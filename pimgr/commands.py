@@ -9,9 +9,9 @@ from pimgr import counting, rehearsing
 from pimgr.control import Reply, Request
 from pimgr.journal import Journal
 from pimgr.loop import Loop
-from pimgr.policy import disarm, leases, term
 from pimgr.policy.model import Command, Forget, GiveBack
-from pimgr.policy.people import Ack, Arm, Disarm, Keep, LetGo
+from pimgr.policy.persons import disarm, leases, term
+from pimgr.policy.persons.people import Ack, Arm, Disarm, Keep, LetGo
 from pimgr.worries import Worries
 
 Answer = Reply | tuple[Command, str]

@@ -13,11 +13,11 @@ from pimgr.board import Board
 from pimgr.config import HouseConfig
 from pimgr.fleet import Fleet
 from pimgr.journal import Journal
-from pimgr.policy import term
+from pimgr.policy.battery.site_telling import SITE
 from pimgr.policy.model import Aspect, Decision, Inputs, PartView, Reason
-from pimgr.policy.people import Alert
-from pimgr.policy.site_telling import SITE
-from pimgr.policy.telling import headline
+from pimgr.policy.news.telling import headline
+from pimgr.policy.persons import term
+from pimgr.policy.persons.people import Alert
 from pimgr.policy.turn import NOTHING
 from pimgr.sights import forecasts, site_facts, thermostats
 from pimgr.snapshot import AlertLine, KeptLine, PartLine, Snapshot, publish

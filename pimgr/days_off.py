@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
-from pimgr.policy.rates import Holidays
+from pimgr.policy.battery.rates import Holidays
 
 CODE = re.compile("[A-Z]{2,3}")
 ENGLISH = "en_US"

@@ -6,9 +6,9 @@ import asyncio
 
 from pimgr.control import Reply
 from pimgr.loop import Loop
-from pimgr.policy.drill import KEY, LOOK_S
 from pimgr.policy.model import Phase
-from pimgr.policy.report_words import Drill
+from pimgr.policy.news.drill import KEY, LOOK_S
+from pimgr.policy.news.report_words import Drill
 
 DRILL = "drill"
 PATIENCE_S = LOOK_S + 7.0

@@ -32,9 +32,9 @@ from pimgr.journal import AlreadyRunning, Journal, NewerJournal
 from pimgr.loop import Loop, Wiring
 from pimgr.mailer import Mailer
 from pimgr.notify import Systemd
+from pimgr.policy.ledger.restart import resume
 from pimgr.policy.model import Decision, Event, Inputs, Outcome, Phase
-from pimgr.policy.people import Alert
-from pimgr.policy.restart import resume
+from pimgr.policy.persons.people import Alert
 from pimgr.stall import StallWatch
 from pimgr.telemetry import Telemetry
 from pimgr.text import safe

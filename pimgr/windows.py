@@ -8,8 +8,8 @@ from datetime import date, timedelta, tzinfo
 
 from pimgr.api import replace
 from pimgr.local_time import DAY_MIN, first_moment, last_moment, local
+from pimgr.policy.battery.rates import Hours, Season, Tariff
 from pimgr.policy.calendar import Window
-from pimgr.policy.rates import Hours, Season, Tariff
 
 REACHES_DAYS = (8, 40, 400)
 """How far to look for the edge of a window: over a long weekend, over a holiday month, over a season without peaks."""

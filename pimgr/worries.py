@@ -19,9 +19,9 @@ from pimgr.api import Grid, GridReading, Severity, replace
 from pimgr.clock import Clock
 from pimgr.errands import Errands
 from pimgr.journal import Journal, NotStored
-from pimgr.policy import alerts, limits
 from pimgr.policy.model import Notice
-from pimgr.policy.people import Alert, Family
+from pimgr.policy.news import alerts, limits
+from pimgr.policy.persons.people import Alert, Family
 from pimgr.snapshot import ConnectionLine
 from pimgr.text import safe, safe_lines
 

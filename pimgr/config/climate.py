@@ -10,8 +10,8 @@ from pimgr.config.errors import Kind, did_you_mean, listed, shown
 from pimgr.config.fields import FLAG, PERCENT, Bad, Field, Table, duration, number
 from pimgr.config.hours import TIME
 from pimgr.config.parts import Parts, Role
-from pimgr.policy.comfort import LADDER, Climate, Precool, Rung
-from pimgr.policy.rates import Tariff
+from pimgr.policy.battery.rates import Tariff
+from pimgr.policy.thermostats.comfort import LADDER, Climate, Precool, Rung
 from pimgr.units import Celsius, Percent
 
 THERMOSTAT = Role("a thermostat", frozenset({Capability.THERMOSTAT}), '["hall"]')

@@ -6,7 +6,7 @@ import re
 
 from pimgr.config.fields import PERCENT, Bad, Field, Table, duration, number
 from pimgr.config.site import reserve
-from pimgr.policy.rates import Floor
+from pimgr.policy.battery.rates import Floor
 from pimgr.units import Percent
 
 _SPEED = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(km/h|m/s|mph)\s*")

@@ -7,7 +7,7 @@ from datetime import time
 
 from pimgr.config.errors import Kind, did_you_mean, listed, shown
 from pimgr.config.fields import Bad, Field, Table
-from pimgr.policy.rates import Hours
+from pimgr.policy.battery.rates import Hours
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WEEK = len(WEEKDAYS)

@@ -25,8 +25,8 @@ from pimgr.config.site import SiteTargets
 from pimgr.config.tariff import Tariffs
 from pimgr.config.typed import SecretUses
 from pimgr.plugins import Plugins
+from pimgr.policy.battery.settings import SitePolicy
 from pimgr.policy.model import Aspect, BatteryPolicy, PartPolicy, Policy, Timing
-from pimgr.policy.settings import SitePolicy
 from pimgr.text import safe
 from pimgr.units import Percent, WattHours, Watts
 

@@ -6,7 +6,7 @@ import re
 
 from pimgr.config.fields import FLAG, PERCENT, WATTS, Bad, Field, Table
 from pimgr.config.parts import NOTIFIER, Parts
-from pimgr.policy.report_words import Reports
+from pimgr.policy.news.report_words import Reports
 from pimgr.units import Percent, Watts
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -9,8 +9,8 @@ from pimgr.config.errors import Kind, did_you_mean, shown
 from pimgr.config.fields import FLAG, PERCENT, Bad, Field, Table
 from pimgr.config.parts import CONTROL, Parts
 from pimgr.policy.aspects import GridCharging, Mode, Reserve, Setting
-from pimgr.policy.settings import SitePolicy
-from pimgr.policy.site_telling import SITE
+from pimgr.policy.battery.settings import SitePolicy
+from pimgr.policy.battery.site_telling import SITE
 from pimgr.units import Percent
 
 MOST_RESERVE = 80.0

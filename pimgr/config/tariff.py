@@ -11,8 +11,8 @@ from pimgr.config.hours import DAYS, WEEK, read_hours
 from pimgr.config.parts import Parts
 from pimgr.config.site import KEYS, MODE, reserve, settable
 from pimgr.config.tariff_days import month_day, read_holidays
-from pimgr.policy.rates import Hours, Period, Season, Tariff
-from pimgr.policy.settings import SitePolicy
+from pimgr.policy.battery.rates import Hours, Period, Season, Tariff
+from pimgr.policy.battery.settings import SitePolicy
 from pimgr.policy.values import aspect_of
 from pimgr.windows import season_of
 

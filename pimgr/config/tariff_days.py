@@ -8,7 +8,7 @@ from datetime import date
 from pimgr import days_off
 from pimgr.config.errors import Kind, did_you_mean, listed, shown
 from pimgr.config.fields import TEXT, Bad, Field, Table
-from pimgr.policy.rates import Holidays
+from pimgr.policy.battery.rates import Holidays
 
 _DAY = re.compile(r"(?:([0-9]{4})-)?([0-9]{2})-([0-9]{2})")
 LEAP_YEAR = 2028

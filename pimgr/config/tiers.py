@@ -7,7 +7,7 @@ from pimgr.config.errors import Kind, shown
 from pimgr.config.fields import FLAG, PERCENT, TEXT, Bad, Field, Table, duration
 from pimgr.config.parts import SHEDDABLE, Parts
 from pimgr.policy.model import Goal, Tier
-from pimgr.policy.tiers import RESTORE_RUNTIME
+from pimgr.policy.shedding.tiers import RESTORE_RUNTIME
 from pimgr.units import Percent
 
 HYSTERESIS = 5.0

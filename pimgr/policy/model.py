@@ -18,15 +18,14 @@ from pimgr.api import (
     SiteReading,
     ThermostatReading,
 )
-from pimgr.policy.allowance import Budget, Draw
 from pimgr.policy.aspects import Aspect, HostPower, Level, SetPoints, Switch, Value, Wish
+from pimgr.policy.battery.rates import Schedule
+from pimgr.policy.battery.settings import SiteState, Span
 from pimgr.policy.calendar import Calendar
-from pimgr.policy.comfort import ClimateState
-from pimgr.policy.layers import Due, Proof
-from pimgr.policy.people import Ack, Alert, Arm, Disarm, Disarmed, Family, Keep, Lease, LetGo
-from pimgr.policy.rates import Schedule
-from pimgr.policy.report_words import Drill, Metering, Reports, ReportState
-from pimgr.policy.settings import SiteState, Span
+from pimgr.policy.news.report_words import Drill, Metering, Reports, ReportState
+from pimgr.policy.persons.people import Ack, Alert, Arm, Disarm, Disarmed, Family, Keep, Lease, LetGo
+from pimgr.policy.shedding.allowance import Budget, Draw
+from pimgr.policy.shedding.layers import Due, Proof
 from pimgr.policy.terms import (
     BatteryPolicy,
     Goal,
@@ -37,6 +36,7 @@ from pimgr.policy.terms import (
     Tier,
     Timing,
 )
+from pimgr.policy.thermostats.comfort import ClimateState
 from pimgr.units import Percent, Watts
 
 __all__ = (

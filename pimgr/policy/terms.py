@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from pimgr.api import Frozen
-from pimgr.policy.allowance import BudgetPolicy
 from pimgr.policy.aspects import Aspect, Value
+from pimgr.policy.battery.rates import Tariff
+from pimgr.policy.battery.settings import SitePolicy
 from pimgr.policy.calendar import Place
-from pimgr.policy.comfort import Climate
-from pimgr.policy.rates import Tariff
-from pimgr.policy.report_words import Reports
-from pimgr.policy.settings import SitePolicy
+from pimgr.policy.news.report_words import Reports
+from pimgr.policy.shedding.allowance import BudgetPolicy
+from pimgr.policy.thermostats.comfort import Climate
 from pimgr.units import Percent, WattHours, Watts
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pimgr.api import Grid, Now
 from pimgr.policy.aspects import Aspect
 from pimgr.policy.model import Action, Claim, ClaimStatus, Decision, Inputs, Phase, State
-from pimgr.policy.telling import grid_is_seen
+from pimgr.policy.news.telling import grid_is_seen
 from pimgr.policy.values import enough, value_of
 from pimgr.simulate.devices import PERSON, Host
 from pimgr.simulate.engine import Run

@@ -27,8 +27,8 @@ from pimgr.api import (
 )
 from pimgr.policy.aspects import Aspect, GridCharging, Mode, Reserve
 from pimgr.policy.decide import decide, worth_keeping
+from pimgr.policy.ledger.restart import resume
 from pimgr.policy.model import Action, Command, Decision, Inputs, Outcome, PartView, Phase, Policy, State
-from pimgr.policy.restart import resume
 from pimgr.simulate.devices import Host
 from pimgr.simulate.engine import Run
 from pimgr.simulate.plant import Plant

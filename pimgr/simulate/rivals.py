@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pimgr.api import replace
 from pimgr.policy.aspects import HostPower, Level, Setting, Switch, Wish
-from pimgr.policy.settings import SitePolicy
+from pimgr.policy.battery.settings import SitePolicy
 from pimgr.policy.terms import Policy, Tier
 from pimgr.simulate.devices import Charger, Device, Host
 from pimgr.simulate.engine import Run

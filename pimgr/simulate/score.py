@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pimgr.api import Frozen
-from pimgr.policy.rates import Tariff
+from pimgr.policy.battery.rates import Tariff
 from pimgr.policy.terms import Policy
 from pimgr.simulate.engine import Run
 from pimgr.simulate.home import tier_of

@@ -9,7 +9,7 @@ import pytest
 
 from pimgr import config, plugins
 from pimgr.policy.aspects import Aspect
-from pimgr.policy.comfort import LADDER, Climate, Rung
+from pimgr.policy.thermostats.comfort import LADDER, Climate, Rung
 from pimgr.testing import scripted
 from tests.config.test_tariff import TARIFF
 from tests.run.rig import plugin

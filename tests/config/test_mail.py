@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pimgr import config
-from pimgr.policy.report_words import Reports
+from pimgr.policy.news.report_words import Reports
 from pimgr.units import Percent, Watts
 from tests.config.house import PLUGINS, VALID, changed
 

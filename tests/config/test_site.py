@@ -7,7 +7,7 @@ import pytest
 from pimgr import config
 from pimgr.api import SiteMode
 from pimgr.policy.aspects import GridCharging, Mode, Reserve
-from pimgr.policy.settings import SitePolicy
+from pimgr.policy.battery.settings import SitePolicy
 from pimgr.units import Percent
 from tests.config.house import PLUGINS, VALID, changed
 

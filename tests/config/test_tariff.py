@@ -8,8 +8,8 @@ import pytest
 
 from pimgr import config, plugins
 from pimgr.api import SiteMode
+from pimgr.policy.battery.rates import Floor, Holidays, Hours, Period, Season
 from pimgr.policy.calendar import Place
-from pimgr.policy.rates import Floor, Holidays, Hours, Period, Season
 from pimgr.units import Percent
 from tests.config.house import PLUGINS, VALID
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-OUTSIDE = ("house", "demo", "testing", "cli")
+OUTSIDE = ("house", "demo", "testing", "cli", "simulate")
 """Packages of pimgr that the box protects nothing with: rehearsals, tests, and the commands of people at a screen."""
 
 Node = ast.expr | ast.stmt

@@ -28,7 +28,7 @@ def test_there_are_sites_of_every_kind_and_the_well_known_ones_are_among_them() 
         "pimgr.loop:Loop.tick:commit",
         "pimgr.sqlite:transaction:commit",
         "pimgr.connections:ConnectionTask._serve:read-back",
-        "pimgr.policy.verdict:in_flight:read-back",
+        "pimgr.policy.ledger.verdict:in_flight:read-back",
         "pimgr.link:Link.attempt:deadline",
         "pimgr_kasa.plug:Plug._call:deadline",
     } <= ids

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 from pimgr.almanac import Almanac
 from pimgr.api import Now, SiteMode, SiteReading
+from pimgr.policy.battery.rates import Hours, Period, Season, Tariff
 from pimgr.policy.calendar import Place
 from pimgr.policy.model import Command, Decision, Notice, Outcome, Policy
-from pimgr.policy.rates import Hours, Period, Season, Tariff
-from pimgr.policy.report_words import Reports
+from pimgr.policy.news.report_words import Reports
 from pimgr.units import Percent, Watts
 from tests.policy.desk import Desk, house
 from tests.policy.world import EPOCH, GATEWAY

@@ -9,6 +9,7 @@ import msgspec
 from pimgr.api import ForecastReading, Grid, GridReading, HostReading, Instant, LoadReading, Now, SiteReading, replace
 from pimgr.policy.calendar import Calendar
 from pimgr.policy.decide import decide
+from pimgr.policy.ledger.restart import resume
 from pimgr.policy.model import (
     Action,
     Claim,
@@ -25,7 +26,6 @@ from pimgr.policy.model import (
     Tier,
     Timing,
 )
-from pimgr.policy.restart import resume
 from pimgr.units import Percent, Watts
 from tests.policy.world import EPOCH, GATEWAY, host, switch
 

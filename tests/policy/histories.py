@@ -7,7 +7,6 @@ from itertools import takewhile
 
 from hypothesis import strategies as st
 
-from pimgr.policy.allowance import BudgetPolicy
 from pimgr.policy.model import (
     Arm,
     Disarm,
@@ -22,6 +21,7 @@ from pimgr.policy.model import (
     Tier,
     Timing,
 )
+from pimgr.policy.shedding.allowance import BudgetPolicy
 from pimgr.units import Percent
 from tests.policy.devices import PIMGR, Change, Charger, Device, Host, Plug
 from tests.policy.watches import all_watches

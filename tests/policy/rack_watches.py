@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pimgr.api import HostReading, Now
+from pimgr.policy.ledger.verdict import BOOT_S
 from pimgr.policy.model import Claim, ClaimStatus, Decision, HostPower, Inputs, Phase, State, Switch
-from pimgr.policy.verdict import BOOT_S
 from tests.policy import watches
 from tests.policy.devices import PERSON
 from tests.policy.rack import OUTLETS, Machine, Rack

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimgr.api import Now, replace
-from pimgr.policy.allowance import BudgetPolicy
 from pimgr.policy.model import Decision, Goal, Inputs, Phase, State, Tier
+from pimgr.policy.shedding.allowance import BudgetPolicy
 from tests.policy.histories import (
     FATES,
     METERED,

@@ -10,9 +10,9 @@ import pytest
 
 from pimgr.api import SiteMode, ThermostatMode, replace
 from pimgr.policy.aspects import Mode, SetPoints
-from pimgr.policy.comfort import Climate
+from pimgr.policy.battery.settings import SitePolicy
 from pimgr.policy.model import ClaimStatus
-from pimgr.policy.settings import SitePolicy
+from pimgr.policy.thermostats.comfort import Climate
 from tests.policy.warm_house import PRECOOL, WINTER, Stat, WarmHouse, calendar, f, in_f, policy, wall
 
 DOCS = Path(__file__).parents[2] / "docs" / "climate.md"
@@ -521,7 +521,7 @@ def test_who_changes_it_in_an_outage_within_a_peak_is_left_alone_by_both():
 
 def test_a_moved_thermostat_is_nothing_shed_and_its_return_is_no_mail():
     house = at_charge(40)
-    from pimgr.policy.telling import headline
+    from pimgr.policy.news.telling import headline
 
     assert headline(house.decision, house.policy, house.now()) == "on grid, 40 %, nothing shed, 1 thermostat moved"
     house.until("20:30")

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimgr.api import Now, ThermostatMode
-from pimgr.policy.comfort import Climate
 from pimgr.policy.decide import decide, worth_keeping
 from pimgr.policy.model import Claim, ClaimStatus, Decision, Inputs, Policy, SetPoints, State
+from pimgr.policy.thermostats.comfort import Climate
 from pimgr.policy.values import SET_POINT_STEP
 from tests.policy.devices import PIMGR
 from tests.policy.profiles import ci, nightly

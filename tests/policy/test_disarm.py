@@ -6,9 +6,9 @@ import pytest
 
 from pimgr.api import SiteMode, SiteReading, replace
 from pimgr.policy.aspects import Mode
+from pimgr.policy.battery.settings import SitePolicy
 from pimgr.policy.model import Arm, ClaimStatus, Disarm, Inputs, Keep, Phase, StandingTarget, Switch
-from pimgr.policy.settings import SitePolicy
-from pimgr.policy.telling import headline
+from pimgr.policy.news.telling import headline
 from tests.policy.desk import Desk, asked, house
 
 FOUR = Disarm(4 * 3600.0)

@@ -6,7 +6,7 @@ import pytest
 
 from pimgr.api import Severity, replace
 from pimgr.policy.decide import worth_keeping
-from pimgr.policy.report_words import Drill, Reports
+from pimgr.policy.news.report_words import Drill, Reports
 from pimgr.units import Watts
 from tests.policy.days import Days, dated
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pimgr.policy.fewest import fewest
+from pimgr.policy.shedding.fewest import fewest
 from tests.policy.profiles import ci
 
 

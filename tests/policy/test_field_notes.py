@@ -6,8 +6,8 @@ from datetime import date
 
 from pimgr import days_off
 from pimgr.api import Grid, GridReading, replace
+from pimgr.policy.battery.rates import Holidays
 from pimgr.policy.model import Inputs, Phase, Policy, Tier, Timing
-from pimgr.policy.rates import Holidays
 from pimgr.units import Percent
 from tests.policy.desk import Desk, asked, house
 from tests.policy.devices import Device, Host, Plug

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pimgr.api import replace
+from pimgr.policy.ledger.verdict import STUBBORN_S
 from pimgr.policy.model import ClaimStatus, HostPower, Phase, Policy
-from pimgr.policy.verdict import STUBBORN_S
 from tests.policy.desk import Desk, action, asked, house
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pimgr.api import LevelReading, replace
-from pimgr.policy import leases
 from pimgr.policy.calendar import Calendar, Day
-from pimgr.policy.comfort import Climate
 from pimgr.policy.model import (
     Aspect,
     ClaimStatus,
@@ -24,7 +22,9 @@ from pimgr.policy.model import (
     Switch,
     Tier,
 )
-from pimgr.policy.telling import headline
+from pimgr.policy.news.telling import headline
+from pimgr.policy.persons import leases
+from pimgr.policy.thermostats.comfort import Climate
 from tests.policy.desk import Desk, asked, house
 from tests.policy.world import EPOCH, charger
 

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from pimgr.api import Now, Severity, replace
-from pimgr.policy import alerts, limits
 from pimgr.policy.model import Ack, Inputs, Notice, Policy, State
-from pimgr.policy.people import Family
+from pimgr.policy.news import alerts, limits
+from pimgr.policy.persons.people import Family
 from pimgr.policy.turn import Turn
 from tests.policy.desk import Desk, house
 from tests.policy.world import EPOCH

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pimgr.api import HostReading, LoadReading, Severity, replace
+from pimgr.policy.ledger.verdict import WAKE_TRIES
 from pimgr.policy.model import ClaimStatus, HostPower, PartPolicy, PartView, Policy, Switch, Tier, Timing
-from pimgr.policy.proof import COLD_W, SIGHT_S
-from pimgr.policy.verdict import WAKE_TRIES
+from pimgr.policy.shedding.proof import COLD_W, SIGHT_S
 from pimgr.units import Percent, Watts
 from tests.policy.desk import Desk, action, asked
 from tests.policy.world import GATEWAY, host, switch

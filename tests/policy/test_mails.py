@@ -9,7 +9,7 @@ import pytest
 
 from pimgr.api import LoadReading, replace
 from pimgr.policy.model import PartView, Policy, Tier
-from pimgr.policy.report_words import Drill, Reports
+from pimgr.policy.news.report_words import Drill, Reports
 from pimgr.units import Percent, Watts
 from tests.policy.days import Days, dated
 

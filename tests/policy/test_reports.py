@@ -13,8 +13,8 @@ from pimgr.api import Severity, replace
 from pimgr.policy.calendar import Place
 from pimgr.policy.decide import worth_keeping
 from pimgr.policy.model import State
-from pimgr.policy.report_words import Flow, Reports
-from pimgr.policy.reports import due
+from pimgr.policy.news.report_words import Flow, Reports
+from pimgr.policy.news.reports import due
 from pimgr.units import Percent, Watts
 from tests.policy.days import TARIFF, Days, dated
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pimgr.api import ForecastHour, ForecastReading, replace
 from pimgr.policy.calendar import Calendar, Day
 from pimgr.policy.model import BatteryPolicy
-from pimgr.policy.runtime import Sun, Supply, lasts_s, prospect, reaches, reduction_needed, supply
+from pimgr.policy.shedding.runtime import Sun, Supply, lasts_s, prospect, reaches, reduction_needed, supply
 from pimgr.units import Celsius, Percent, WattHours, Watts
 from tests.policy.desk import Desk, house
 from tests.policy.profiles import ci

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from pimgr.api import Severity, SiteMode, SiteReading, replace
-from pimgr.policy import effect
 from pimgr.policy.aspects import GridCharging, Mode, Reserve, Setting
+from pimgr.policy.battery import effect
+from pimgr.policy.battery.settings import SitePolicy, Stage
 from pimgr.policy.model import Action, Decision, Inputs, State
-from pimgr.policy.settings import SitePolicy, Stage
 from pimgr.policy.turn import Turn
 from pimgr.policy.values import aspect_of, word
 from pimgr.units import Percent, Watts

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from pimgr.api import SiteMode
 from pimgr.policy.aspects import GridCharging, Mode, Reserve, Setting
+from pimgr.policy.battery.settings import SitePolicy, Stage
 from pimgr.policy.model import Phase
-from pimgr.policy.settings import SitePolicy, Stage
 from pimgr.units import Percent
 from tests.policy.profiles import ci
 from tests.policy.test_site import CLOUD, LOCAL, Site, field_of

@@ -13,12 +13,12 @@ import pytest
 from pimgr import config, plugins
 from pimgr.almanac import Almanac, calendar
 from pimgr.api import ForecastHour, ForecastReading, Now, SiteMode, replace
-from pimgr.policy import floor
 from pimgr.policy.aspects import Mode, Reserve
+from pimgr.policy.battery import floor
+from pimgr.policy.battery.rates import Floor, Hours, Period, Tariff
+from pimgr.policy.battery.settings import SitePolicy, Stage
 from pimgr.policy.calendar import Place
 from pimgr.policy.model import Decision, Inputs
-from pimgr.policy.rates import Floor, Hours, Period, Tariff
-from pimgr.policy.settings import SitePolicy, Stage
 from pimgr.policy.terms import Policy
 from pimgr.units import Celsius, Percent
 from tests.policy.desk import house

@@ -15,9 +15,9 @@ from pimgr.almanac import Almanac
 from pimgr.api import replace
 from pimgr.local_time import first_moment
 from pimgr.policy.aspects import Reserve
+from pimgr.policy.battery.settings import Stage
 from pimgr.policy.calendar import Place, Window
 from pimgr.policy.model import Inputs
-from pimgr.policy.settings import Stage
 from pimgr.policy.values import aspect_of
 from pimgr.units import Percent
 from tests.policy.desk import Desk, house

@@ -7,7 +7,7 @@ import pytest
 from pimgr.api import Grid, Severity, replace
 from pimgr.policy.decide import worth_keeping
 from pimgr.policy.model import ClaimStatus, Decision, Forget, Memory, Notice, Phase, StandingTarget, State
-from pimgr.policy.telling import headline
+from pimgr.policy.news.telling import headline
 from pimgr.units import Percent
 from tests.policy.desk import OFF, Desk, action, house
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimgr.api import GridReading, replace
-from pimgr.policy import conditions
 from pimgr.policy.model import Goal, Grid, Inputs, Phase, Tier
-from pimgr.policy.tiers import age_s
+from pimgr.policy.shedding import conditions
+from pimgr.policy.shedding.tiers import age_s
 from pimgr.units import Percent, Watts
 from tests.policy.desk import Desk, house
 from tests.policy.evening import HOUR, Evening, policy

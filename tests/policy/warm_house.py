@@ -24,8 +24,8 @@ from pimgr.api import (
     ThermostatReading,
 )
 from pimgr.policy.calendar import Calendar, Day, Window
-from pimgr.policy.comfort import Climate, Precool
 from pimgr.policy.decide import decide, worth_keeping
+from pimgr.policy.ledger.restart import resume
 from pimgr.policy.model import (
     Action,
     Aspect,
@@ -41,7 +41,7 @@ from pimgr.policy.model import (
     State,
     Timing,
 )
-from pimgr.policy.restart import resume
+from pimgr.policy.thermostats.comfort import Climate, Precool
 from pimgr.units import Celsius, Percent
 from tests.policy.devices import PERSON, PIMGR
 

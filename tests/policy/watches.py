@@ -7,10 +7,10 @@ from typing import assert_never
 import msgspec
 
 from pimgr.api import Grid, LoadReading, Now
-from pimgr.policy.allowance import Budget
 from pimgr.policy.decide import decide, worth_keeping
 from pimgr.policy.model import Claim, ClaimStatus, Decision, HostPower, Inputs, Level, Phase, State, Switch, Value
-from pimgr.policy.people import LEASE
+from pimgr.policy.persons.people import LEASE
+from pimgr.policy.shedding.allowance import Budget
 from pimgr.policy.values import LEVEL_STEP, value_of
 from tests.policy.devices import FLOOR_A, PERSON, Charger, Plug
 from tests.policy.world import Watch, World

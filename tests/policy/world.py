@@ -14,6 +14,7 @@ import msgspec
 
 from pimgr.api import Grid, GridReading, Instant, Now, SiteReading
 from pimgr.policy.decide import decide, worth_keeping
+from pimgr.policy.ledger.restart import resume
 from pimgr.policy.model import (
     Action,
     Aspect,
@@ -28,7 +29,6 @@ from pimgr.policy.model import (
     Policy,
     State,
 )
-from pimgr.policy.restart import resume
 from tests.policy.devices import FLOOR_A, NATURE, PERSON, Charger, Device, Host, Plug
 
 EPOCH = 1_800_000_000.0

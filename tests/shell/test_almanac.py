@@ -15,8 +15,8 @@ from pimgr import days_off
 from pimgr.almanac import Almanac, calendar
 from pimgr.api import Now, replace
 from pimgr.local_time import first_moment, last_moment, local, own_zone, zone_of
+from pimgr.policy.battery.rates import Holidays, Hours, Period, Season, Tariff
 from pimgr.policy.calendar import Place, Window
-from pimgr.policy.rates import Holidays, Hours, Period, Season, Tariff
 from pimgr.policy.terms import Policy
 from pimgr.windows import Dated, season_of, windows
 from tests.policy.profiles import ci
@@ -374,7 +374,7 @@ def test_only_a_configured_country_costs_the_library_of_holidays() -> None:
 
     code = (
         "import sys; from pimgr.almanac import calendar; from pimgr.policy.calendar import Place;"
-        "from pimgr.policy.rates import Holidays, Period, Tariff;"
+        "from pimgr.policy.battery.rates import Holidays, Period, Tariff;"
         "calendar(Place(zone='UTC'), Tariff(periods=(Period(name='a'),), default='a',"
         " holidays=Holidays(dates=('12-24',))), 1.8e9);"
         "sys.exit('holidays' in sys.modules or 'astral' in sys.modules)"

@@ -28,9 +28,9 @@ from pimgr.api import (
     replace,
 )
 from pimgr.board import Board
-from pimgr.policy.charge import present
-from pimgr.policy.charge import remember as remember_charge
 from pimgr.policy.model import BatteryPolicy, State
+from pimgr.policy.shedding.charge import present
+from pimgr.policy.shedding.charge import remember as remember_charge
 from pimgr.testing import FakeClock
 from pimgr.units import Celsius, Percent
 

@@ -9,7 +9,7 @@ import pytest
 
 from pimgr.api import Grid, Severity
 from pimgr.control import Reply, Request
-from pimgr.policy import alerts, limits
+from pimgr.policy.news import alerts, limits
 from pimgr.testing import Fault, run_virtual
 from tests.run.rig import Box
 

@@ -81,8 +81,8 @@ def test_two_months_of_many_hands_and_lost_devices_go_well():
 
 def test_a_fight_is_seen(monkeypatch):
     """Nobody is believed to be a person."""
-    from pimgr.policy import claims
-    from pimgr.policy.verdict import Verdict
+    from pimgr.policy.ledger import claims
+    from pimgr.policy.ledger.verdict import Verdict
 
     real = claims.left_alone
 
@@ -97,7 +97,7 @@ def test_a_fight_is_seen(monkeypatch):
 
 def test_a_wrong_restore_is_seen(monkeypatch):
     """What was off before is taken for something that was on."""
-    from pimgr.policy import claims
+    from pimgr.policy.ledger import claims
 
     monkeypatch.setattr(claims.Ledger, "_begin", _assumed_on(claims))
     wrong, _ = lived_hard()
@@ -121,9 +121,9 @@ def _assumed_on(claims):
 
 def test_an_action_on_what_is_not_known_is_seen(monkeypatch):
     """A reading counts however old it is, and a request is repeated though nothing was read since."""
-    from pimgr.policy import claims, verdict
+    from pimgr.policy.ledger import claims, verdict
+    from pimgr.policy.ledger.verdict import Verdict
     from pimgr.policy.turn import Turn
-    from pimgr.policy.verdict import Verdict
 
     monkeypatch.setattr(Turn, "fresh", lambda self, part, fresh_s: self.view(part).reading)
     real = verdict.in_flight

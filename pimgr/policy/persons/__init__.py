@@ -1,0 +1,1 @@
+"""What people ask for: leases, disarming, the receipt of an alarm."""

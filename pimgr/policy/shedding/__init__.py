@@ -1,0 +1,1 @@
+"""What an outage takes, in which order, and how long the battery lasts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_disarmed_nothing_is_switched_and_everybody_is_told(tmp_path: Path) -> N
             assert box.wishes("pump") == []
             assert box.view().headline.startswith("DISARMED ")
             assert box.view().disarmed_s is not None
-            assert [m.partition(" for ")[0].partition(" until ")[0] for m in box.mails()] == [
+            assert [re.split(" for | until |:", mail)[0] for mail in box.mails()] == [
                 "pimgr does nothing",
                 "The grid is down",
             ]

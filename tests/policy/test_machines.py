@@ -6,7 +6,7 @@ import pytest
 
 from pimgr.api import HostReading, LoadReading, Severity, replace
 from pimgr.policy.ledger.verdict import WAKE_TRIES
-from pimgr.policy.model import ClaimStatus, HostPower, PartPolicy, PartView, Policy, Switch, Tier, Timing
+from pimgr.policy.model import Arm, ClaimStatus, Disarm, HostPower, PartPolicy, PartView, Policy, Switch, Tier, Timing
 from pimgr.policy.shedding.proof import COLD_W, SIGHT_S
 from pimgr.units import Percent, Watts
 from tests.policy.desk import Desk, action, asked
@@ -231,6 +231,23 @@ def test_a_load_may_wait_for_machines_too():
     desk.at(1034)
     assert "net" in desk.claimed()
     assert desk.claim("net").before == Switch(True)
+
+
+def test_no_deadline_runs_while_pimgr_is_disarmed():
+    desk = Rack()
+    desk.look()
+    desk.tick(1000, "down", command=Disarm(1000.0))
+    for t in range(1004, 1990, 4):
+        desk.at(t)
+        assert desk.asks == []
+    desk.look()
+    desk.tick(1990, "down", command=Arm())
+    desk.at(1994)
+    assert "nas" not in desk.claimed()
+    desk.at(1990 + LATE_S - 10)
+    assert "nas" not in desk.claimed()
+    desk.at(1994 + LATE_S)
+    assert "nas" in desk.claimed()
 
 
 # ---------------------------------------------------------------------------------------------------------- outlets

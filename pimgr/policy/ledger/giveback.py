@@ -66,7 +66,7 @@ def give_back(ledger: Ledger, wanted: set[Key], keeps: dict[str, Value], at_once
     for key in owed:
         if key in ledger.claims and not disarmed:
             _nag(ledger, key, back.said(key[0]))
-    ledger.due = (*(due for due in ledger.due if not due.back), *back.left())
+    ledger.due = () if ledger.state.disarmed else (*(due for due in ledger.due if not due.back), *back.left())
 
 
 def _waits(ledger: Ledger, key: Key, at_once: set[Key]) -> str:

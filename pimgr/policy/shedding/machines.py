@@ -58,7 +58,8 @@ def arrange(turn: Turn, state: State, wants: tuple[Want, ...]) -> tuple[State, t
         return state, wants
     layers = _Layers(turn, state, wants, order)
     wants = tuple(layers.in_turn(want) for want in wants)
-    return replace(state, due=tuple(layers.due)), (*wants, *_outlets(turn, state, wants))
+    due = () if state.disarmed else tuple(layers.due)  # nobody is late who could not be asked
+    return replace(state, due=due), (*wants, *_outlets(turn, state, wants))
 
 
 class _Layers:

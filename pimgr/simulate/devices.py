@@ -32,6 +32,8 @@ class Device:
     wrong: int = 0
     unseen: bool = False
     """Somebody else turned it on, and it was not read since: nobody can know."""
+    asked: bool = False
+    """A policy wants it off, and asked, though nothing came of it: whoever turns it off now can't be told from that."""
     gap: bool = False
     """Since a policy moved it, it could not be read for a while: then it may as well have restarted, and come on."""
 
@@ -50,6 +52,7 @@ class Device:
             self.owed, self.unseen, self.gap = not on, False, False
         else:
             self.unseen = on
+            self.owed |= self.asked and not on
 
     def read(self) -> None:
         """It is read now: whoever turned it on was seen, unless it may have come on by itself meanwhile."""
@@ -166,14 +169,12 @@ class Host(Device):
             self.due = t + self.boot_s
 
 
-def is_on(value: Wish, before: float = 0.0) -> bool:
-    """Whether a wish gives rather than takes."""
+def gives(value: Wish) -> bool:
+    """Whether a wish gives rather than takes. A level that is lowered isn't told from one that is given back."""
     match value:
         case Switch(on=on):
             return on
         case HostPower(up=up):
             return up
-        case Level(level=level):
-            return level > before
         case _:
             return False

@@ -29,7 +29,7 @@ from pimgr.policy.aspects import Aspect, GridCharging, Mode, Reserve
 from pimgr.policy.decide import decide, worth_keeping
 from pimgr.policy.ledger.restart import resume
 from pimgr.policy.model import Action, Command, Decision, Inputs, Outcome, PartView, Phase, Policy, State
-from pimgr.simulate.devices import Host
+from pimgr.simulate.devices import Host, gives
 from pimgr.simulate.engine import Run
 from pimgr.simulate.plant import Plant
 from pimgr.units import Percent, WattHours, Watts
@@ -151,6 +151,9 @@ class Ring:
         if kept:
             self.durable = decision.state
         self.state, self.decision = decision.state, decision
+        claimed = {claim.part for claim in decision.state.claims}
+        for device in run.plant.devices.values():
+            device.asked &= device.name in claimed
         self.mails += len(decision.notices)
         self.told_by_mail += [(run.plant.t, notice.subject) for notice in decision.notices]
         sent = {"committed": 0, "half": len(decision.actions) // 2}.get(crash, len(decision.actions))
@@ -292,6 +295,9 @@ class Ring:
         else:
             error = plant.obey(action.part, action.value, fate)
         self.wire.append((plant.t, action, error))
+        device = plant.devices.get(action.part)
+        if device is not None:
+            device.asked = device.on and not gives(action.value)
         seconds = TIMEOUT_S if error == "Unreachable" else ANSWERS_S
         if self.life == life and self.pending.get((action.part, action.aspect)) == action.id:
             run.after(seconds, lambda: self._answer(run, action, error, life))

@@ -102,6 +102,14 @@ def test_turning_on_again_what_a_person_turned_off_after_us_is_counted_as_wrong_
     assert (seen.wrong, unseen.wrong) == (1, 0)
 
 
+def test_what_a_person_turned_off_while_our_request_was_lost_looks_like_ours():
+    mine = plug()
+    mine.asked = True
+    mine.move(False, PERSON)
+    mine.obey(1.0, Switch(True))
+    assert mine.wrong == 0
+
+
 def test_giving_back_what_was_taken_is_right():
     mine = plug()
     for _ in range(3):

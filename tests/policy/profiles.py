@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
-_COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
+_COMMON = {
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+    "database": None,
+    "phases": [phase for phase in Phase if phase is not Phase.explain],  # it traces every line, which takes minutes
+}
 settings.register_profile("ci", derandomize=True, print_blob=True, **_COMMON)  # type: ignore[arg-type]
 settings.register_profile("nightly", derandomize=False, print_blob=True, **_COMMON)  # type: ignore[arg-type]
 

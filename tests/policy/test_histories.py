@@ -20,7 +20,7 @@ from tests.policy.histories import (
 )
 from tests.policy.profiles import ci, nightly
 
-EXAMPLES = 700
+EXAMPLES = 250
 houses = given(policies, st.frozensets(st.sampled_from(PARTS)), st.sampled_from([5.0, 60.0, 140.0]), histories)
 LONGEST_S = 600.0
 """What a person asked for lasts 240 s at most, and a little longer where the box restarts."""

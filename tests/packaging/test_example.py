@@ -13,7 +13,7 @@ import pytest
 EXAMPLE = Path(__file__).resolve().parents[2] / "etc" / "pimgr.toml"
 PIMGR = Path(sys.executable).parent / "pimgr"
 SECRETS = ("gateway-password", "gmail-app-password", "nas-key")
-MORE_SECRETS = ("tesla-refresh",)
+MORE_SECRETS = ("tesla-refresh", "heartbeat-address")
 
 
 def check(text: str, folder: Path) -> subprocess.CompletedProcess[str]:

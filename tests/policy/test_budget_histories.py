@@ -56,7 +56,7 @@ def counts(_world: World, before: State, _inputs: Inputs, _now: Now, decision: D
     seen["alarmed"] += new.alarmed and not old.alarmed
 
 
-@ci(50)
+@ci(150)
 @given(policies, st.frozensets(st.sampled_from(PARTS)), st.sampled_from([15.0, 40.0, 80.0]), histories)
 def live_through(policy, on, charge, history):
     tiers = (*(tier for tier in policy.tiers if tier.keep is None), SHORT)

@@ -344,6 +344,7 @@ def test_somebody_is_told_once_of_a_part_that_cannot_be_taken():
         decision = desk.tick(grid="down", outcomes=(outcome,) if outcome else ())
         action_ = next((a for a in decision.actions if a.part == "pump"), None)
     assert [mail for mail in desk.mails if "pump" in mail] == ["1 of 2 is not off: pump"]
+    assert len([said for said in desk.said if said.startswith("pump: can't be turned off yet")]) == 1
     assert "pump: can't be turned off yet: pump: sudo asks for a password" in desk.said
 
 

@@ -359,6 +359,7 @@ def test_somebody_is_told_once_of_a_part_that_fell_silent_while_it_was_taken():
     for t in range(1004, 1300, 4):
         desk.tick(t)
     assert [mail for mail in desk.mails if "pump" in mail] == ["1 of 2 is not off: pump"]
+    assert len([said for said in desk.said if said.startswith("pump: can't be turned off yet")]) == 1
 
 
 def test_only_decisions_that_do_or_change_something_are_worth_keeping():

@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := $(VENV)/.ready
 CORES ?= $(shell nproc)
 ALONE := tests/kill tests/packaging
+BUSY := tests/simulate
 
 # Started programs keep their compiled modules, as installed ones do: measured start times are then a user's.
 unexport PYTHONDONTWRITEBYTECODE
@@ -30,10 +31,12 @@ test: test-quick test-slow ## the whole suite: the quick tests, then kill loops 
 test-quick: $(READY)
 	$(BIN)/python -m pytest -m "not slow and not nightly" -n $(CORES) $(TESTS)
 
-# What mostly waits does so side by side; what measures itself, or builds in this folder, wants to be alone.
+# What mostly waits does so side by side; what measures itself, or builds in this folder, wants to be alone; and what only
+# reckons would make those late that wait.
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m "slow and not nightly" -n $$((2 * $(CORES))) --dist loadfile --durations=10 \
-		$(addprefix --ignore=,$(ALONE)) $(TESTS)
+		$(addprefix --ignore=,$(ALONE) $(BUSY)) $(TESTS)
+	$(BIN)/python -m pytest -m "slow and not nightly" -n $(CORES) --dist loadfile --durations=5 $(BUSY) $(TESTS)
 	$(BIN)/python -m pytest -m "slow and not nightly" --durations=10 $(ALONE) $(TESTS)
 
 test-wheels: $(READY) ## only: wheels of everything install into an empty venv

@@ -168,6 +168,24 @@ def test_the_most_important_comes_back_first():
     assert house.off() == {"lamps"}
 
 
+@pytest.mark.parametrize("last", ["by charge", "by goal"])
+def test_what_matters_less_waits_until_what_matters_more_is_back(last):
+    """Machines go off late because they matter: what their going off saves lights no lamps meanwhile."""
+    by_charge = {"below": Percent(40.0), "restore_above": Percent(70.0)}
+    by = by_charge if last == "by charge" else {"keep": Goal(left=NOTHING)}
+    loads = {"lamps": 300.0, "server": 1500.0}
+    house = Evening(policy(keeping("lamps"), Tier(name="machines", loads=("server",), **by)), loads, charge=38.0)
+    house.run(600)
+    assert house.off() == {"lamps", "server"}
+    house.charge = 69.0  # enough for the lamps, and not for the server
+    house.run(900)
+    assert house.backs == []
+    house.charge = 99.0
+    house.sun = lambda _t: 2000.0
+    house.run(2400)
+    assert [part for _, part in house.backs] == ["server", "lamps"]
+
+
 def test_what_may_come_back_and_still_rests_is_counted_as_on():
     parts = {"office": replace(switch(), min_off_s=3600.0)}
     loads = {"lamps": 600.0, "office": 600.0}

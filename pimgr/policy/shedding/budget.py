@@ -207,6 +207,8 @@ class _Judgement:
 
     def _spare(self) -> tuple[str, ...]:
         """What may be on again: with it, the battery lasts with a margin. The most important first, a step at most."""
+        if self._is_outranked():
+            return ()
         policy, claims = self.turn.policy.budget, {claim.part: claim for claim in self.state.claims}
         must_s = left_s(self.turn, self.state, self._goal, growing=False)
         for_s = max(policy.margin * must_s, must_s + policy.spare_s)
@@ -219,6 +221,15 @@ class _Judgement:
             load_w += watts
             spare.append(part)
         return tuple(spare)
+
+    def _is_outranked(self) -> bool:
+        """Whether a later tier, whose loads matter more, is off for the battery's sake: those come back first."""
+        tiers, chosen = self.turn.policy.tiers, set(self.state.budget.chosen)
+        for later in tiers[tiers.index(self.tier) + 1 :]:
+            by_need = later.below is not None or later.below_runtime_s is not None
+            if later.name in self.state.tiers and (by_need if later.keep is None else chosen & set(later.loads)):
+                return True
+        return False
 
     def _eased(self, spare: tuple[str, ...] | None) -> State:
         """Since when some may come back; None: none may."""

@@ -89,6 +89,8 @@ def _day(day: date, holiday: str, place: Place, zone: tzinfo) -> Day:
     rises, sets = _sun(day, place, zone)
     return Day(
         date=day.isoformat(),
+        title=f"{day:%A} {day.day} {day:%B}",
+        number=(day - date(1970, 1, 1)).days,
         start=start,
         end=end,
         weekday=day.weekday(),

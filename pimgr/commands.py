@@ -10,8 +10,9 @@ from pimgr.control import Reply, Request
 from pimgr.journal import Journal
 from pimgr.loop import Loop
 from pimgr.policy.model import Command, Forget, GiveBack
-from pimgr.policy.persons import disarm, leases, term
+from pimgr.policy.persons import disarm, leases
 from pimgr.policy.persons.people import Ack, Arm, Disarm, Keep, LetGo
+from pimgr.policy.said import duration
 from pimgr.worries import Worries
 
 Answer = Reply | tuple[Command, str]
@@ -85,13 +86,13 @@ class Commands:
             return Reply(False, no)
         late = "; pimgr is disarmed, and does it afterwards" if self.journal.state.disarmed else ""
         how = "on" if request.on else "off"
-        return Keep(part, request.on, for_s), f"{part}: kept {how} for {term.spoken(for_s)}{late}"
+        return Keep(part, request.on, for_s), f"{part}: kept {how} for {duration(for_s)}{late}"
 
     def _disarm(self, request: Request) -> Answer:
         no = disarm.refusal(request.for_s)
         if no:
             return Reply(False, f"pimgr can be disarmed {no}")
-        text = f"pimgr does nothing for {term.spoken(request.for_s)}, in an outage too; it arms itself again"
+        text = f"pimgr does nothing for {duration(request.for_s)}, in an outage too; it arms itself again"
         return Disarm(request.for_s), f"{text}, and `pimgr arm` does so at once"
 
     def _arm(self, request: Request) -> Answer:

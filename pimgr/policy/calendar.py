@@ -9,13 +9,6 @@ from __future__ import annotations
 from pimgr.api import Frozen
 
 DAY_S = 86400.0
-MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-NIGHT_S = 4 * 3600.0
-"""By then clocks have changed, on the days on which they do."""
 
 
 class Place(Frozen, kw_only=True):
@@ -29,43 +22,19 @@ class Place(Frozen, kw_only=True):
 class Day(Frozen, kw_only=True):
     """One local day from midnight to midnight, 23 to 25 hours long. `date`: "2026-07-31"; `weekday`: 0 is Monday.
 
+    `title`: as people are told it, such as "Friday 31 July"; `number`: days since 1970-01-01, one more each day.
     `sunrise`, `sunset`: None where the place is not told, or the sun does neither. `holiday`: its name, or "".
     """
 
     date: str
+    title: str
+    number: int
     start: float
     end: float
     weekday: int
     holiday: str = ""
     sunrise: float | None = None
     sunset: float | None = None
-
-    @property
-    def _is_dated(self) -> bool:
-        """Whether `date` is one: a calendar of an old decision, or of a test, must not stop a tick."""
-        pieces = self.date.split("-")
-        return (
-            [len(p) for p in pieces] == [4, 2, 2] and all(p.isdecimal() for p in pieces) and 1 <= int(pieces[1]) <= 12
-        )
-
-    @property
-    def number(self) -> int:
-        """Days from 1970-01-01 to its date. Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms"."""
-        if not self._is_dated:
-            return int((self.start + self.end) / 2.0 // DAY_S)
-        year, month, day = (int(piece) for piece in self.date.split("-"))
-        year -= month <= 2
-        of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-        era, of_era = divmod(year, 400)
-        return era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
-
-    @property
-    def title(self) -> str:
-        """Such as "Friday 31 July"."""
-        if not self._is_dated:
-            return self.date
-        _, month, day = self.date.split("-")
-        return f"{WEEKDAYS[self.weekday]} {int(day)} {MONTHS[int(month) - 1]}"
 
 
 class Offset(Frozen):
@@ -101,7 +70,7 @@ class Calendar(Frozen, kw_only=True):
 
     days: tuple[Day, ...] = ()
     windows: tuple[Window, ...] = ()
-    offsets: tuple[Offset, ...] = ()
+    offsets: tuple[Offset, ...] = (Offset(0.0, 0.0),)
 
     def day(self, wall: float) -> Day | None:
         """The local day at this moment (UTC in s)."""
@@ -119,41 +88,29 @@ class Calendar(Frozen, kw_only=True):
         """The first sunset after this moment."""
         return next((day.sunset for day in self.days if day.sunset is not None and day.sunset > wall), None)
 
-    def next_edge(self, wall: float) -> float | None:
-        """When the next day or window begins."""
-        edges = [*(day.start for day in self.days), *(window.start for window in self.windows)]
-        return min((edge for edge in edges if edge > wall), default=None)
-
-    def ahead_s(self, wall: float) -> float | None:
-        """How far clocks here are before UTC; None where that was not told."""
-        return next((o.ahead_s for o in reversed(self.offsets) if o.since <= wall), None)
-
-    def clock_s(self, wall: float) -> float | None:
-        """What clocks here show at this moment, in s after midnight; None for a day that the calendar doesn't hold.
-
-        Without offsets it is counted from the day's own ends, and may be an hour wrong in the night of a change.
-        """
-        ahead, day = self.ahead_s(wall), self.day(wall)
-        if ahead is not None:
-            return (wall + ahead) % DAY_S
-        if day is None:
-            return None
-        since = wall - day.start
-        return since if since < NIGHT_S else max(0.0, DAY_S - (day.end - wall))
+    def ahead_s(self, wall: float) -> float:
+        """How far clocks here are before UTC, in s."""
+        return next((o.ahead_s for o in reversed(self.offsets) if o.since <= wall), 0.0)
 
     def clock_time(self, wall: float) -> str:
-        """As clocks here show it: "18:40"; "" for a day that the calendar doesn't hold."""
-        shown = self.clock_s(wall)
-        return "" if shown is None else f"{int(shown) // 3600:02d}:{int(shown) // 60 % 60:02d}"
+        """What clocks here show at this moment: "18:40"."""
+        minutes = int((wall + self.ahead_s(wall)) % DAY_S) // 60
+        return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+    def dated(self, wall: float, now: float) -> str:
+        """Such as "18:40", "yesterday 18:40" or "Friday 31 July 18:40"; "" for a day that the calendar doesn't hold."""
+        day, today = self.day(wall), self.day(now)
+        if day is None or today is None:
+            return ""
+        before = {0: "", -1: "yesterday ", 1: "tomorrow "}.get(day.number - today.number, f"{day.title} ")
+        return before + self.clock_time(wall)
 
     def moment(self, day: Day, clock_s: float) -> float:
         """When the clocks show so many seconds after midnight on this day (UTC in s).
 
         A time that comes twice means the first; one that a change leaves out is the moment of the change.
         """
-        if not self.offsets:
-            return day.start + clock_s if clock_s < NIGHT_S else day.end - (DAY_S - clock_s)
         shown = day.number * DAY_S + clock_s
-        ways = sorted({shown - o.ahead_s for o in self.offsets})
+        ways = sorted({shown - o.ahead_s for o in self.offsets} or {shown})
         changes = [o.since for o in self.offsets if day.start <= o.since < day.end]
         return next((way for way in ways if self.ahead_s(way) == shown - way), max(changes, default=ways[0]))

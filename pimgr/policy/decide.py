@@ -5,11 +5,11 @@ from __future__ import annotations
 from pimgr.api import Now, replace
 from pimgr.policy import phases
 from pimgr.policy.battery import tariff
-from pimgr.policy.ledger import claims, giveback, keeps
+from pimgr.policy.ledger import claims, giveback, keeps, machines
 from pimgr.policy.model import Aspect, Decision, Inputs, Memory, Phase, Policy, State
 from pimgr.policy.news import alerts, limits, reports, telling
 from pimgr.policy.persons import disarm, leases
-from pimgr.policy.shedding import budget, charge, draw, machines, outage, tiers
+from pimgr.policy.shedding import budget, charge, draw, outage, tiers
 from pimgr.policy.thermostats import climate, rungs
 from pimgr.policy.turn import Turn
 from pimgr.policy.want import Want

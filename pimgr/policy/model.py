@@ -22,10 +22,10 @@ from pimgr.policy.aspects import Aspect, HostPower, Level, SetPoints, Switch, Va
 from pimgr.policy.battery.rates import Schedule
 from pimgr.policy.battery.settings import SiteState, Span
 from pimgr.policy.calendar import Calendar
+from pimgr.policy.ledger.layers import Due, Proof
 from pimgr.policy.news.report_words import Drill, Metering, Reports, ReportState
 from pimgr.policy.persons.people import Ack, Alert, Arm, Disarm, Disarmed, Family, Keep, Lease, LetGo
 from pimgr.policy.shedding.allowance import Budget, Draw
-from pimgr.policy.shedding.layers import Due, Proof
 from pimgr.policy.terms import (
     BatteryPolicy,
     Goal,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from pimgr.api import ForecastReading, Grid, GridReading, HostReading, Instant, LoadReading, Now, SiteReading, replace
-from pimgr.policy.calendar import Calendar
+from pimgr.policy.calendar import Calendar, Day
 from pimgr.policy.decide import decide
 from pimgr.policy.ledger.restart import resume
 from pimgr.policy.model import (
@@ -48,6 +48,13 @@ def house(*, enforce: bool = False, timing: Timing | None = None, **more: object
     )
     timing = timing or Timing(confirm_s=0.0, settle_s=0.0, stagger_s=0.0, max_gap_s={GATEWAY: 6.0})
     return replace(Policy(parts=parts, tiers=tiers, never_shed=("fridge",), timing=timing), **more)
+
+
+def a_day(start: float, *, hours: float = 24.0, ahead_s: float = 0.0, **more: object) -> Day:
+    """A local day that begins at `start` (UTC in s), where clocks are `ahead_s` before UTC."""
+    number = round((start + ahead_s) / 86400.0)
+    named = {"date": f"day {number}", "title": f"day {number}", "weekday": (number + 3) % 7}
+    return Day(number=number, start=start, end=start + hours * 3600.0, **{**named, **more})
 
 
 class Desk:

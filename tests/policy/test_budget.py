@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimgr.api import Severity, replace
-from pimgr.policy.calendar import Calendar, Day
+from pimgr.policy.calendar import Calendar
 from pimgr.policy.model import Forget, Goal, Switch, Tier
 from pimgr.units import Percent, Watts
-from tests.policy.desk import Desk
+from tests.policy.desk import Desk, a_day
 from tests.policy.evening import HOUR, NOTHING, Evening, keeping, policy
 from tests.policy.profiles import ci
 from tests.policy.test_fewest import by_brute_force
@@ -304,14 +304,7 @@ def nights(house: Evening, sunrise_h: float) -> None:
     rise = house.desk.now().wall + sunrise_h * HOUR
     house.desk.calendar = Calendar(
         days=tuple(
-            Day(
-                date=f"2027-01-{15 + n}",
-                start=rise - 7 * HOUR + n * 86400.0,
-                end=rise + 17 * HOUR + n * 86400.0,
-                weekday=n % 7,
-                sunrise=rise + n * 86400.0,
-                sunset=rise + 10 * HOUR + n * 86400.0,
-            )
+            a_day(rise - 7 * HOUR + n * 86400.0, sunrise=rise + n * 86400.0, sunset=rise + 10 * HOUR + n * 86400.0)
             for n in range(-2, 5)
         )
     )

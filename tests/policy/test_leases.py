@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pimgr.api import LevelReading, replace
-from pimgr.policy.calendar import Calendar, Day
+from pimgr.policy.calendar import Calendar, Offset
 from pimgr.policy.model import (
     Aspect,
     ClaimStatus,
@@ -25,7 +25,7 @@ from pimgr.policy.model import (
 from pimgr.policy.news.telling import headline
 from pimgr.policy.persons import leases
 from pimgr.policy.thermostats.comfort import Climate
-from tests.policy.desk import Desk, asked, house
+from tests.policy.desk import Desk, a_day, asked, house
 from tests.policy.world import EPOCH, charger
 
 HOURS = 3600.0
@@ -419,13 +419,13 @@ def test_the_time_is_told_as_the_clocks_in_the_house_show_it():
     desk.load("pump", True)
     desk.tick(1000, command=on(hours=30))
     start = EPOCH + 1000 - 10 * HOURS  # it is ten in the morning
-    days = tuple(
-        Day(date=f"2027-01-{15 + n}", start=start + n * 86400, end=start + (n + 1) * 86400, weekday=n) for n in range(3)
-    )
-    for t, said in ((1000, "until 16:00 on 2027-01-16"), (1000 + 20 * HOURS, "until 16:00")):
+    ahead_s = -start % 86400.0
+    days = tuple(a_day(start + n * 86400.0, ahead_s=ahead_s) for n in range(3))
+    calendar = Calendar(days=days, offsets=(Offset(start, ahead_s),))
+    for t, said in ((1000, "until tomorrow 16:00"), (1000 + 20 * HOURS, "until 16:00")):
         desk.t = t + 1
         desk.load("pump", True)
-        desk.decision = desk.decide(Inputs(parts=desk.views, calendar=Calendar(days=days)))
+        desk.decision = desk.decide(Inputs(parts=desk.views, calendar=calendar))
         assert reason(desk)[1].startswith(f"you keep it on {said}")
     assert headline(desk.decision, desk.policy, desk.now()).endswith("1 kept by you")
 
@@ -435,8 +435,10 @@ def test_a_day_with_a_change_of_the_clocks_has_its_times_right():
     desk.load("pump", True)
     desk.tick(1000, command=on(hours=1))
     start = EPOCH + 1000 - 17 * HOURS  # 18:00, since an hour was left out at night
-    day = Day(date="2027-03-14", start=start, end=start + 23 * HOURS, weekday=6)
+    ahead_s = -start % 86400.0
+    day = a_day(start, hours=23.0, ahead_s=ahead_s)
+    offsets = (Offset(start, ahead_s), Offset(start + 2 * HOURS, ahead_s + HOURS))
     desk.t = 1001
     desk.load("pump", True)
-    desk.decision = desk.decide(Inputs(parts=desk.views, calendar=Calendar(days=(day,))))
+    desk.decision = desk.decide(Inputs(parts=desk.views, calendar=Calendar(days=(day,), offsets=offsets)))
     assert reason(desk)[1] == "you keep it on until 19:00"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pimgr.api import HostReading, LoadReading, Severity, replace
+from pimgr.policy.ledger.proof import COLD_W, SIGHT_S
 from pimgr.policy.ledger.verdict import WAKE_TRIES
 from pimgr.policy.model import Arm, ClaimStatus, Disarm, HostPower, PartPolicy, PartView, Policy, Switch, Tier, Timing
-from pimgr.policy.shedding.proof import COLD_W, SIGHT_S
 from pimgr.units import Percent, Watts
 from tests.policy.desk import Desk, action, asked
 from tests.policy.world import GATEWAY, host, switch
@@ -148,7 +148,7 @@ def test_whoever_does_not_go_off_is_waited_for_until_its_deadline_only(how):
         desk.at(t, yes=how != "refuses")
         t += 4
     assert t - 4 == 1000 + LATE_S
-    assert "pc1: not off within 100 s, the others wait for it no longer" in desk.said
+    assert "pc1: not off within 2 min, the others wait for it no longer" in desk.said
 
 
 def test_a_deadline_begins_when_the_turn_came_and_not_with_the_outage():
@@ -487,7 +487,7 @@ def test_who_needs_a_machine_that_does_not_come_back_waits_until_its_deadline_on
         desk.at(t, "up")
         t += 4
     assert 1100 + LATE_S <= t - 4 <= 1100 + LATE_S + 12
-    assert "nas: not back within 100 s, the others wait for it no longer" in desk.said
+    assert "nas: not back within 2 min, the others wait for it no longer" in desk.said
 
 
 def test_an_outlet_that_does_not_come_on_holds_up_its_machine_until_its_deadline_only():

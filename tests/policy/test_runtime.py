@@ -11,7 +11,7 @@ from pimgr.policy.calendar import Calendar, Day
 from pimgr.policy.model import BatteryPolicy
 from pimgr.policy.shedding.runtime import Sun, Supply, lasts_s, prospect, reaches, reduction_needed, supply
 from pimgr.units import Celsius, Percent, WattHours, Watts
-from tests.policy.desk import Desk, house
+from tests.policy.desk import Desk, a_day, house
 from tests.policy.profiles import ci
 from tests.policy.world import EPOCH, GATEWAY
 
@@ -156,7 +156,7 @@ def test_the_sun_that_shines_now_stays_where_nobody_knows_better():
 
 
 def day(start: float, sunrise: float, sunset: float) -> Day:
-    return Day(date="2027-01-15", start=start, end=start + 86400.0, weekday=4, sunrise=sunrise, sunset=sunset)
+    return a_day(start, sunrise=sunrise, sunset=sunset)
 
 
 def test_it_fades_evenly_until_sunset_where_that_is_known():

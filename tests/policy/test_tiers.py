@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pimgr.api import GridReading, replace
 from pimgr.policy.model import Goal, Grid, Inputs, Phase, Tier
+from pimgr.policy.said import duration
 from pimgr.policy.shedding import conditions
 from pimgr.policy.shedding.tiers import age_s
 from pimgr.units import Percent, Watts
@@ -298,8 +299,8 @@ def test_whatever_its_conditions_everything_comes_back_with_the_grid(tier, charg
         ),
         (
             {"after_s": 5400.0, "below": Percent(30.0), "restore_above": Percent(80.0)},
-            "after 1.5 h or below 30 %",
-            "the grid is down and has been for 1.5 h, or the battery fell below 30 %",
+            "after 1 h 30 min or below 30 %",
+            "the grid is down and has been for 1 h 30 min, or the battery fell below 30 %",
             "when the grid has been back for 5 min, or the battery is at 80 % again",
         ),
         (
@@ -325,11 +326,11 @@ def test_each_condition_has_its_words(tier, begins, why, returns):
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0.5, "0.5 s"), (30.0, "30 s"), (60.0, "1 min"), (90.0, "1.5 min"), (300.0, "5 min"), (3600.0, "1 h"),
-     (9000.0, "2.5 h"), (8000.0, "2.2 h"), (1000.0, "17 min"), (4000.0, "67 min"), (100.0, "100 s")],
+    [(0.0, "0 s"), (30.0, "30 s"), (60.0, "1 min"), (300.0, "5 min"), (3600.0, "1 h"), (9000.0, "2 h 30 min"),
+     (4000.0, "1 h 7 min"), (100.0, "2 min"), (86400.0, "24 h"), (7 * 86400.0, "7 days"), (180_000.0, "2 days 2 h")],
 )  # fmt: skip
 def test_durations_are_said_as_a_person_says_them(seconds, said):
-    assert conditions.spell(seconds) == said
+    assert duration(seconds) == said
 
 
 def test_the_mail_of_an_outage_says_when_each_tier_goes_off():

@@ -23,7 +23,7 @@ from pimgr.api import (
     ThermostatMode,
     ThermostatReading,
 )
-from pimgr.policy.calendar import Calendar, Day, Window
+from pimgr.policy.calendar import Calendar, Window
 from pimgr.policy.decide import decide, worth_keeping
 from pimgr.policy.ledger.restart import resume
 from pimgr.policy.model import (
@@ -43,6 +43,7 @@ from pimgr.policy.model import (
 )
 from pimgr.policy.thermostats.comfort import Climate, Precool
 from pimgr.units import Celsius, Percent
+from tests.policy.desk import a_day
 from tests.policy.devices import PERSON, PIMGR
 
 DAY_S = 86400.0
@@ -72,7 +73,7 @@ def calendar(*peaks: tuple[str, str], season: str = "summer", days: int = 4) -> 
     """Days with these peaks, entered 10 min early and left a minute late; the time between is off-peak."""
     every, windows, since = [], list[Window](), MIDNIGHT - DAY_S
     for n in range(-1, days):
-        every.append(Day(date=f"day {n}", start=wall("00:00", n), end=wall("00:00", n + 1), weekday=n % 7))
+        every.append(a_day(wall("00:00", n), date=f"day {n}"))
         for begin, end in peaks:
             windows.append(_window(f"off-{n}-{begin}", season, since, wall(begin, n) - 600, peak=False))
             windows.append(_window(f"peak-{n}-{begin}", season, wall(begin, n) - 600, wall(end, n) + 60, peak=True))

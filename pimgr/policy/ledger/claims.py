@@ -7,6 +7,7 @@ giving back. Whatever it asks for is in the decision, and so in the journal, bef
 from __future__ import annotations
 
 from pimgr.api import replace
+from pimgr.policy.ledger.layers import Proof
 from pimgr.policy.ledger.verdict import Verdict, fresh_reading, in_flight, is_moved, left_alone, may_ask_again, settled
 from pimgr.policy.model import (
     Aspect,
@@ -23,7 +24,6 @@ from pimgr.policy.model import (
 )
 from pimgr.policy.news import telling
 from pimgr.policy.persons.people import LEASE
-from pimgr.policy.shedding.layers import Proof
 from pimgr.policy.shedding.outage import is_enforced
 from pimgr.policy.thermostats import holds
 from pimgr.policy.turn import Key, Turn, measured_after

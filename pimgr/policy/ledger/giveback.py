@@ -10,6 +10,7 @@ from enum import Enum, auto
 from pimgr.api import HostReading, Severity, replace
 from pimgr.policy.ledger.claims import Ledger
 from pimgr.policy.ledger.keeps import default_target
+from pimgr.policy.ledger.machines import Returning
 from pimgr.policy.ledger.patience import over_for_it, rest, waiting
 from pimgr.policy.ledger.verdict import (
     WAKE_TRIES,
@@ -22,7 +23,6 @@ from pimgr.policy.ledger.verdict import (
     may_ask_again,
 )
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, Value
-from pimgr.policy.shedding.machines import Returning
 from pimgr.policy.thermostats import holds
 from pimgr.policy.turn import Key, Turn, measured_after
 from pimgr.policy.values import bidding, fits, value_of

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, State
+from pimgr.policy.said import duration
 from pimgr.policy.shedding import charge
-from pimgr.policy.shedding.conditions import spell
 from pimgr.policy.turn import Turn
 
 UNKNOWN_S = 3600.0
@@ -47,4 +47,4 @@ def rest(turn: Turn, claim: Claim) -> str:
     off_since = claim.since if claim.status is ClaimStatus.TAKEN else claim.sent_at
     if of is None or off_since is None or of.min_off_s <= 0.0 or turn.surely_waited(off_since, of.min_off_s):
         return ""
-    return f"when it has been off for {spell(of.min_off_s)}"
+    return f"when it has been off for {duration(of.min_off_s)}"

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable
 
 from pimgr.api import Instant, Severity, replace
+from pimgr.policy import said
 from pimgr.policy.model import HostPower, Phase, State, Switch, Tier
-from pimgr.policy.news import lasting, mails, said, when
+from pimgr.policy.news import lasting, mails, when
 from pimgr.policy.news.report_words import Drill
 from pimgr.policy.shedding import conditions, outage
 from pimgr.policy.turn import Turn

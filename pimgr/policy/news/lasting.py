@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from pimgr.api import HostReading, LoadReading
+from pimgr.policy import said
 from pimgr.policy.model import ClaimStatus, State
-from pimgr.policy.news import said
 from pimgr.policy.shedding.draw import saved_w
 from pimgr.policy.shedding.runtime import lasts_s, prospect, supply
 from pimgr.policy.turn import Turn

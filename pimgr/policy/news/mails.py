@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pimgr.api import Severity, replace
+from pimgr.policy import said
 from pimgr.policy.model import Aspect, Claim, HostPower, Phase, State, Switch, Tier
-from pimgr.policy.news import lasting, said, when
+from pimgr.policy.news import lasting, when
 from pimgr.policy.persons.people import LEASE
 from pimgr.policy.shedding import conditions, outage
 from pimgr.policy.turn import Turn

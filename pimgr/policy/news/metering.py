@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pimgr.api import Instant, Severity, SiteReading, replace
+from pimgr.policy import said
 from pimgr.policy.battery.settings import Span
 from pimgr.policy.calendar import Window
 from pimgr.policy.model import State
-from pimgr.policy.news import mails, said, when
+from pimgr.policy.news import mails, when
 from pimgr.policy.news.report_words import Counted, Flow, Tally
 from pimgr.policy.turn import Turn, from_the_future, measured_after
 from pimgr.units import Percent, WattHours, Watts

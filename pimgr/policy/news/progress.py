@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pimgr.api import Severity, replace
+from pimgr.policy import said
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, HandsOff, Phase, State
-from pimgr.policy.news import lasting, mails, said
+from pimgr.policy.news import lasting, mails
 from pimgr.policy.news.report_words import Giving, Wave
 from pimgr.policy.shedding import outage
 from pimgr.policy.shedding.draw import changed_at

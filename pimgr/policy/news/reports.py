@@ -7,12 +7,13 @@ reports twice. Nothing is due while nobody trusts the wall clock.
 from __future__ import annotations
 
 from pimgr.api import Frozen, Severity, replace
+from pimgr.policy import said
 from pimgr.policy.aspects import Aspect
 from pimgr.policy.battery.site import newest
 from pimgr.policy.battery.site_telling import in_the_app
 from pimgr.policy.calendar import Calendar, Day
 from pimgr.policy.model import Claim, Event, Phase, State
-from pimgr.policy.news import drill, mails, metering, progress, said, when
+from pimgr.policy.news import drill, mails, metering, progress, when
 from pimgr.policy.news.report_words import Deed, Flow, Reports
 from pimgr.policy.turn import Turn
 from pimgr.policy.values import word

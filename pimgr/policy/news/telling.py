@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pimgr.api import Grid, Now, Severity, replace
 from pimgr.policy.calendar import Calendar
-from pimgr.policy.ledger import keeps
+from pimgr.policy.ledger import keeps, machines
 from pimgr.policy.ledger.keeps import default_target
 from pimgr.policy.ledger.patience import over_for_it, waiting
 from pimgr.policy.model import (
@@ -22,7 +22,6 @@ from pimgr.policy.news import mails
 from pimgr.policy.persons import term
 from pimgr.policy.persons.people import LEASE
 from pimgr.policy.phases import Move
-from pimgr.policy.shedding import machines
 from pimgr.policy.thermostats import holds
 from pimgr.policy.turn import Turn
 from pimgr.policy.values import word

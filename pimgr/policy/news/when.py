@@ -22,15 +22,7 @@ def clock(turn: Turn, wall: float | None) -> str:
 def dated(turn: Turn, wall: float | None) -> str:
     """Such as "18:40", "yesterday 18:40" or "Friday 31 July 18:40"; "" where nobody knows."""
     calendar, now = turn.inputs.calendar, turn.wall()
-    shown = clock(turn, wall)
-    if calendar is None or wall is None or now is None or not shown:
-        return ""
-    day, today = calendar.day(wall), calendar.day(now)
-    if day is None or today is None or day.number == today.number:
-        return shown
-    if today.number - day.number == 1:
-        return f"yesterday {shown}"
-    return f"tomorrow {shown}" if day.number - today.number == 1 else f"{day.title} {shown}"
+    return calendar.dated(wall, now) if calendar is not None and wall is not None and now is not None else ""
 
 
 def told(turn: Turn, before: str, at: Instant | None) -> str:

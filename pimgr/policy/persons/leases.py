@@ -11,6 +11,7 @@ from pimgr.api import replace
 from pimgr.policy.model import Aspect, Claim, HostPower, Level, PartPolicy, Policy, Reason, State, Switch, Value
 from pimgr.policy.persons import term
 from pimgr.policy.persons.people import LEASE, Keep, Lease, LetGo
+from pimgr.policy.said import duration
 from pimgr.policy.turn import Key, Turn
 from pimgr.policy.values import word
 from pimgr.policy.want import Want
@@ -49,7 +50,7 @@ def hear(turn: Turn, state: State) -> State:
                     continue
                 ids += 1
                 leases[part] = Lease(id=ids, part=part, on=on, term=term.begin(for_s, turn.now))
-                turn.tell(f"{part}: you keep it {said(turn, leases[part])} for {term.spoken(for_s)}", part, LEASE)
+                turn.tell(f"{part}: you keep it {said(turn, leases[part])} for {duration(for_s)}", part, LEASE)
             case LetGo(part) if part in leases:
                 del leases[part]
                 turn.tell(f"{part}: you let it go", part, LEASE)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pimgr.api import Now, replace
 from pimgr.policy.calendar import Calendar
 from pimgr.policy.persons.people import Term
+from pimgr.policy.said import duration
 from pimgr.policy.turn import surely_since
 
 SHORTEST_S = 60.0
@@ -42,30 +43,7 @@ def noted(term: Term, now: Now) -> Term:
 
 
 def until(term: Term, now: Now, calendar: Calendar | None) -> str:
-    """ "until 18:40", or, where nobody knows the time, "for another 2 h 10 min"."""
+    """ "until 18:40", "until tomorrow 06:00", or, where nobody knows the time, "for another 2 h 10 min"."""
     left = left_s(term, now)
-    at = _clock_time(calendar, now, left) if calendar is not None and now.wall_trusted else ""
-    return at or f"for another {spoken(left)}"
-
-
-def _clock_time(calendar: Calendar, now: Now, left: float) -> str:
-    """ "until 18:40", "until 06:00 on 2026-08-01"; "" past the calendar's end."""
-    wall = now.wall + left
-    today, day = calendar.day(now.wall), calendar.day(wall)
-    if day is None:
-        return ""
-    # A day with a change of the clocks has it in the small hours: later times are counted from its end.
-    passed = wall - day.start
-    minutes = int((passed if passed < 4 * 3600.0 else 86400.0 - (day.end - wall)) // 60)
-    clock = f"until {minutes // 60:02d}:{minutes % 60:02d}"
-    return clock if today is not None and today.date == day.date else f"{clock} on {day.date}"
-
-
-def spoken(seconds: float) -> str:
-    """A time as one says it: two units at most."""
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    days, hours, rest = minutes // 1440, minutes % 1440 // 60, minutes % 60
-    units = ((days, "d"), (hours, "h"), (rest if not days else 0, "min"))
-    return " ".join(f"{count} {unit}" for count, unit in units if count)
+    at = calendar.dated(now.wall + left, now.wall) if calendar is not None and now.wall_trusted else ""
+    return f"until {at}" if at else f"for another {duration(left)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pimgr.api import Frozen, Severity
 from pimgr.policy.model import Goal, State, Tier
+from pimgr.policy.said import about, watts
 from pimgr.policy.shedding.conditions import returns, until
 from pimgr.policy.turn import Turn
 from pimgr.units import Watts
@@ -44,7 +45,7 @@ def eased(turn: Turn, tier: Tier, spare: tuple[str, ...]) -> None:
 
 def alarm(turn: Turn, state: State, tier: Tier, short: Shortfall) -> None:
     """Nothing is left that pimgr could turn off."""
-    goal, hours = until(tier.keep or Goal()), _hours(short.lasts_s)
+    goal = until(tier.keep or Goal())
     on = [f"pimgr leaves on, since it doesn't know that they draw much: {turn.names(short.on)}."] if short.on else []
     turn.tell(f"tier {tier.name}: nothing left can make the battery last {goal}", what="tier")
     turn.mail(
@@ -52,14 +53,11 @@ def alarm(turn: Turn, state: State, tier: Tier, short: Shortfall) -> None:
         Severity.CRITICAL,
         f"The battery will not last {goal}",
         [
-            f"At {short.load_w:.0f} W the battery is empty in {hours}; it should last for {_hours(short.for_s)} more.",
+            f"At {watts(short.load_w)} the battery is empty in about {about(short.lasts_s)}; "
+            f"it should last for about {about(short.for_s)} more.",
             "Everything that pimgr may turn off and that would help is off.",
             *on,
             "By hand you can turn off what heats, cools or pumps: ovens, water heaters, dryers, air conditioners.",
         ],
     )
     turn.repeat()
-
-
-def _hours(seconds: float) -> str:
-    return f"about {seconds / 3600:.1f} h" if seconds >= 5400 else f"about {seconds / 60:.0f} min"

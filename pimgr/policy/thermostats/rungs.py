@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pimgr.api import replace
 from pimgr.policy.battery import tariff
-from pimgr.policy.calendar import Day, Window
+from pimgr.policy.calendar import Window
 from pimgr.policy.model import Aspect, Phase, State
 from pimgr.policy.shedding.tiers import RESTORE_MARGIN
 from pimgr.policy.thermostats.comfort import Climate, Precool
@@ -17,7 +17,6 @@ from pimgr.units import Percent
 PRECOOL = "precool"
 FORECAST_S = 86400.0
 """A forecast that is older says nothing about today."""
-MORNING_S = 4 * 3600.0
 
 
 def episodes(turn: Turn) -> set[str]:
@@ -78,7 +77,7 @@ def peak_to_come(turn: Turn) -> Window | None:
     day, window = calendar.day(wall), tariff.window(turn.inputs, turn.before, turn.now)
     if day is None or (window and window.peak):
         return None
-    begin = _time_of(day, precool.at_s)
+    begin = calendar.moment(day, precool.at_s)
     peaks = [w for w in calendar.windows if w.peak and w.start > max(wall, begin) and w.start < day.end]
     peak = min(peaks, key=lambda w: w.start, default=None)
     if peak is None or not _fits(peak, precool.seasons):
@@ -91,11 +90,6 @@ def peak_to_come(turn: Turn) -> Window | None:
 
 def _fits(window: Window, seasons: tuple[str, ...]) -> bool:
     return not seasons or window.season in seasons
-
-
-def _time_of(day: Day, at_s: float) -> float:
-    """A time of the local day in UTC s. Clocks are changed in the small hours, so later times count from the end."""
-    return day.start + at_s if at_s < MORNING_S else day.end - (86400.0 - at_s)
 
 
 def precooling(peak: Window) -> str:

@@ -8,8 +8,8 @@ LONG_S = 3 * 86400.0
 
 
 def duration(seconds: float) -> str:
-    """As it was: "40 s", "12 min", "9 h 20 min", "2 days 3 h"."""
-    if seconds < 90:
+    """As it was, or is in the config: "40 s", "12 min", "9 h 20 min", "2 days 3 h"."""
+    if seconds < 90 and seconds != 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     if minutes < 60:

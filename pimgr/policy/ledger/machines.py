@@ -10,9 +10,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pimgr.api import HostReading, replace
+from pimgr.policy.ledger import proof
+from pimgr.policy.ledger.layers import Due, Proof
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, HandsOff, HostPower, Skip, State, Switch
-from pimgr.policy.shedding import proof
-from pimgr.policy.shedding.layers import Due, Proof
+from pimgr.policy.said import duration
 from pimgr.policy.turn import Key, Turn
 from pimgr.policy.want import Want
 
@@ -35,10 +36,6 @@ def order_of(turn: Turn) -> Order:
         for earlier in of.after:
             later[earlier] = (*later.get(earlier, ()), part)
     return Order(later, feeds)
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:g} min" if seconds and seconds % 60 == 0 else f"{seconds:g} s"
 
 
 # ------------------------------------------------------------------------------------------------------- going off
@@ -79,7 +76,7 @@ class _Layers:
             return due
         if not self.turn.surely_waited(due.since, of.deadline_s):
             return due
-        waited = f"{due.part}: not off within {_minutes(of.deadline_s)}, the others wait for it no longer"
+        waited = f"{due.part}: not off within {duration(of.deadline_s)}, the others wait for it no longer"
         self.turn.tell(waited, due.part, "late")
         return replace(due, late=True)
 
@@ -162,7 +159,7 @@ class Returning:
             if of is None or due.late or not self._is_owed(part):
                 continue
             if self.turn.surely_waited(due.since, of.deadline_s):
-                waited = f"{part}: not back within {_minutes(of.deadline_s)}, the others wait for it no longer"
+                waited = f"{part}: not back within {duration(of.deadline_s)}, the others wait for it no longer"
                 self.turn.tell(waited, part, "late")
                 self.due[part] = replace(due, late=True)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pimgr.api import HostReading, LoadReading, replace
+from pimgr.policy.ledger.layers import Proof
 from pimgr.policy.ledger.verdict import DEFAULT_FRESH_S, Verdict, left_alone
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, PartPolicy
-from pimgr.policy.shedding.layers import Proof
 from pimgr.policy.turn import Key, Turn, measured_after
 from pimgr.units import Watts
 

@@ -135,6 +135,23 @@ def test_the_ring_keeps_nothing_between_two_calls(path, tree):
             )
 
 
+def test_between_the_rings_folders_arrows_go_one_way():
+    """Words and workbench stand at the top, and every folder may know them."""
+    folders = {path.name for path in RING.iterdir() if (path / "__init__.py").is_file()}
+    arrows = {folder: set[str]() for folder in folders}
+    for path, tree in sources(RING):
+        folder = Path(path).parent.name
+        if folder in folders:
+            arrows[folder] |= {m.split(".")[2] for m in imports(tree) if m.startswith("pimgr.policy.")} & folders - {
+                folder
+            }
+    assert len(folders) > 4
+    assert any(arrows.values())
+    while free := {folder for folder, known in arrows.items() if not known}:
+        arrows = {folder: known - free for folder, known in arrows.items() if folder not in free}
+    assert arrows == {}
+
+
 @pytest.mark.parametrize("library", ONE_HOME)
 def test_each_of_these_libraries_has_one_home(library):
     homes = {path for path, tree in sources(ROOT / "pimgr") if library in top(imports(tree))}

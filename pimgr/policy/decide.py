@@ -5,7 +5,7 @@ from __future__ import annotations
 from pimgr.api import Now, replace
 from pimgr.policy import phases
 from pimgr.policy.battery import tariff
-from pimgr.policy.ledger import claims, giveback, keeps, machines
+from pimgr.policy.ledger import claims, giveback, hearing, keeps, machines
 from pimgr.policy.model import Aspect, Decision, Inputs, Memory, Phase, Policy, State
 from pimgr.policy.news import alerts, limits, reports, telling
 from pimgr.policy.persons import disarm, leases
@@ -34,6 +34,7 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
 
     state, wants = machines.arrange(turn, state, wants)
     state = _pursue(turn, state, wants)
+    telling.stuck(turn, state)
 
     state = reports.tell(turn, state, wants, (percent, estimated))
     telling.reasons(turn, state, wants)
@@ -59,8 +60,8 @@ def decide(state: State, inputs: Inputs, policy: Policy, now: Now) -> Decision:
 def _pursue(turn: Turn, state: State, wants: tuple[Want, ...]) -> State:
     """Take what is wanted, give back what is not, keep what is to stand; all of it is asked for in the decision."""
     ledger = claims.Ledger(turn, state)
-    ledger.hear()
-    ledger.take(disarm.held(ledger, wants) if state.disarmed else wants)
+    hearing.hear(ledger)
+    ledger.take(disarm.held(ledger.claims.values(), wants) if state.disarmed else wants)
     wanted, back = {(w.part, w.aspect) for w in wants}, leases.returning(state, turn.policy)
     giveback.give_back(ledger, wanted, keeps.targets(turn.policy), back)
     kept = leases.keys(state, turn.policy)

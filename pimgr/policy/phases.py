@@ -13,6 +13,8 @@ from pimgr.policy.turn import from_the_future, measured_after
 
 DEFAULT_MAX_GAP_S = 6.0
 """For a source of which the config says nothing: three polls of 2 s. Source: DESIGN, "Phases"."""
+GRID_LOST_S = 60.0
+"""After this long without a word, or the longest silence that its source may keep, nobody knows the grid."""
 
 
 class Move(Frozen):
@@ -97,3 +99,11 @@ def _add(state: State, reading: GridReading, timing: Timing) -> tuple[State, flo
 
 def _max_gap(source: str, timing: Timing) -> float:
     return timing.max_gap_s.get(source, DEFAULT_MAX_GAP_S)
+
+
+def grid_is_seen(state: State, timing: Timing, now: Now) -> bool:
+    """Whether a source said lately that the grid is there."""
+    memory = state.memory
+    if memory.grid is not Grid.UP or memory.grid_at is None or memory.grid_at.boot != now.boot:
+        return False
+    return now.since(memory.grid_at) <= max(GRID_LOST_S, *timing.max_gap_s.values(), 0.0)

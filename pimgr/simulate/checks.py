@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pimgr.api import Grid, Now
 from pimgr.policy.aspects import Aspect
 from pimgr.policy.model import Action, Claim, ClaimStatus, Decision, Inputs, Phase, State
-from pimgr.policy.news.telling import grid_is_seen
+from pimgr.policy.phases import grid_is_seen
 from pimgr.policy.values import enough, value_of
 from pimgr.simulate.devices import PERSON, Host
 from pimgr.simulate.engine import Run
@@ -85,7 +85,7 @@ class Checks:
         if action.aspect in SITE:
             known = (
                 ring.decision is None
-                or grid_is_seen(ring.decision.state, ring.policy, now)
+                or grid_is_seen(ring.decision.state, ring.policy.timing, now)
                 or any(reading.grid is Grid.UP for reading in inputs.grid)
             )
         else:

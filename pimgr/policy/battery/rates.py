@@ -62,7 +62,6 @@ class Schedule(Frozen, kw_only=True):
 
     window: str = ""
     period: str = ""
-    peak: bool = False
 
 
 class Floor(Frozen, kw_only=True):

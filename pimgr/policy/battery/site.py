@@ -14,7 +14,7 @@ from pimgr.policy.aspects import Aspect, Mode, Reserve
 from pimgr.policy.battery import effect, floor, site_telling
 from pimgr.policy.battery.settings import BACKUP, FULL, Pursuit, SettingWant, SiteState, Stage
 from pimgr.policy.model import Phase, Policy, State
-from pimgr.policy.news import telling
+from pimgr.policy.phases import grid_is_seen
 from pimgr.policy.turn import Turn, from_the_future, measured_after
 from pimgr.policy.values import aspect_of, is_set, setting_of, word
 
@@ -138,7 +138,7 @@ def _hindrance(turn: Turn, state: State) -> str:
         return "nothing is changed while pimgr is disarmed"
     if state.phase is not Phase.NORMAL:
         return "nothing is changed during an outage"
-    if not telling.grid_is_seen(state, turn.policy, turn.now):
+    if not grid_is_seen(state, turn.policy.timing, turn.now):
         return "nothing is changed while nobody knows whether the grid is there"
     return ""
 

@@ -72,7 +72,7 @@ def follow(turn: Turn, state: State) -> State:
     period = tariff.period(now_in.period)
     wanted = [_phrase(want) for want in _of_period(turn, state, (period, now_in))]
     turn.tell(": ".join([f"{now_in.period} began{_until(now_in)}", *filter(None, [", ".join(wanted)])]), SITE, "window")
-    return replace(state, schedule=Schedule(window=now_in.id, period=now_in.period, peak=now_in.peak))
+    return replace(state, schedule=Schedule(window=now_in.id, period=now_in.period))
 
 
 def scheme(turn: Turn, state: State) -> Scheme:

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from pimgr.api import replace
 from pimgr.policy.ledger.layers import Proof
-from pimgr.policy.ledger.verdict import Verdict, fresh_reading, in_flight, is_moved, left_alone, may_ask_again, settled
+from pimgr.policy.ledger.patience import left_until
+from pimgr.policy.ledger.verdict import (
+    Verdict,
+    fresh_reading,
+    in_flight,
+    is_moved,
+    left_alone,
+    may_ask_again,
+    settled,
+    warned,
+)
 from pimgr.policy.model import (
     Aspect,
     Claim,
     ClaimStatus,
-    Forget,
-    GiveBack,
     HandsOff,
     HostPower,
     Progress,
@@ -22,7 +30,6 @@ from pimgr.policy.model import (
     State,
     Value,
 )
-from pimgr.policy.news import telling
 from pimgr.policy.persons.people import LEASE
 from pimgr.policy.shedding.outage import is_enforced
 from pimgr.policy.thermostats import holds
@@ -55,44 +62,6 @@ class Ledger:
             gave_back_at=self.gave_back_at,
             due=self.due,
         )
-
-    # ------------------------------------------------------------------------------------------ what was told
-
-    def hear(self) -> None:
-        """Take in the outcomes of requests, and what people decided."""
-        for key, claim in self.claims.items():
-            outcome = self.turn.outcome(claim.progress.action)
-            if outcome is None:
-                continue
-            problem = outcome.fact if outcome.error else ""
-            if problem and problem != claim.progress.problem:
-                self.turn.tell(problem, claim.part, "problem")
-            progress = replace(claim.progress, accepted=not outcome.error, problem=problem)
-            self.claims[key] = replace(claim, progress=progress)
-        for command in self.turn.inputs.commands:
-            match command:
-                case Forget(part):
-                    self._forget(part)
-                case GiveBack(part):
-                    self._answer(part)
-
-    def _forget(self, part: str) -> None:
-        for key in [k for k in self.claims if k[0] == part]:
-            claim = self.claims.pop(key)
-            self.turn.tell(f"{part}: written off, it stays as it is", part, "forgotten")
-            why = "you told pimgr to forget it"
-            self.hands_off.append(HandsOff(part, claim.aspect, claim.episode, self.turn.now.instant, why))
-        self.questions = tuple(q for q in self.questions if q.part != part)
-
-    def _answer(self, part: str) -> None:
-        """It was ours. A claim made since then knows better what to give back, and stays as it is."""
-        for question in [q for q in self.questions if q.part == part]:
-            self.turn.tell(f"{part}: confirmed as ours, it will be given back", part, "answered")
-            if (part, question.aspect) not in self.claims:
-                self.claims[part, question.aspect] = replace(
-                    self.turn_to(question, ClaimStatus.TAKEN), id=self._new_id(), reasserted_at=None
-                )
-        self.questions = tuple(q for q in self.questions if q.part != part)
 
     # -------------------------------------------------------------------------------------------------- taking
 
@@ -146,7 +115,7 @@ class Ledger:
             self._hand_over(want.part, want.aspect, want.episode, f"{want.part}: {deed(found)}")
             return
         claim = Claim(
-            id=self._new_id(),
+            id=self.new_id(),
             part=want.part,
             aspect=want.aspect,
             episode=want.episode,
@@ -213,9 +182,9 @@ class Ledger:
             case Verdict.OURS:
                 self._begin_anew(key, claim, want)
             case Verdict.NOT_YET if not want.frozen and may_ask_again(self.turn, claim, claim.wanted):
-                self.ask(key, telling.warned(self.turn, claim), claim.wanted, want.why)
+                self.ask(key, warned(self.turn, claim), claim.wanted, want.why)
             case _:
-                self.claims[key] = telling.warned(self.turn, claim)
+                self.claims[key] = warned(self.turn, claim)
                 self.turn.look.add(claim.part)
 
     def _begin_anew(self, key: Key, claim: Claim, want: Want) -> None:
@@ -265,7 +234,7 @@ class Ledger:
         proof = claim.proof if status is ClaimStatus.TAKEN else Proof()
         return replace(claim, status=status, since=self.turn.now.instant, progress=Progress(), proof=proof)
 
-    def _new_id(self) -> int:
+    def new_id(self) -> int:
         self.claim_ids += 1
         return self.claim_ids
 
@@ -295,5 +264,5 @@ class Ledger:
             self.hands_off += [HandsOff(claim.part, claim.aspect, e, self.turn.now.instant, why) for e in others]
 
     def _hand_over(self, part: str, aspect: Aspect, episode: str, why: str) -> None:
-        self.turn.tell(f"{why}; {telling.left_until(aspect, episode)}", part, "person")
+        self.turn.tell(f"{why}; {left_until(aspect, episode)}", part, "person")
         self.hands_off.append(HandsOff(part, aspect, episode, self.turn.now.instant, why))

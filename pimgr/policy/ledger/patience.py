@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, Phase, State
+from pimgr.policy.persons.people import LEASE
 from pimgr.policy.said import duration
 from pimgr.policy.shedding import charge
 from pimgr.policy.turn import Turn
@@ -48,3 +49,10 @@ def rest(turn: Turn, claim: Claim) -> str:
     if of is None or off_since is None or of.min_off_s <= 0.0 or turn.surely_waited(off_since, of.min_off_s):
         return ""
     return f"when it has been off for {duration(of.min_off_s)}"
+
+
+def left_until(aspect: Aspect, episode: str) -> str:
+    """How long a part is left to the person who changed it."""
+    if episode.startswith(LEASE):
+        return "left alone until the lease ends"
+    return f"left alone until this {'peak or outage' if aspect is Aspect.HOLD else 'outage'} is over"

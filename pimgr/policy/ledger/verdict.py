@@ -16,6 +16,7 @@ from pimgr.policy.turn import Turn, measured_after
 from pimgr.policy.values import enough, fits, value_of
 
 DEFAULT_FRESH_S = 60.0
+WARN_AFTER_S = 120.0
 SHUTDOWN_S = 150.0
 """A host that accepted a shutdown may answer for this long before it is asked again."""
 STUBBORN_S = 300.0
@@ -187,3 +188,10 @@ def _patience(claim: Claim, goal: Value) -> float:
         case _:
             return max(IN_FLIGHT_S, backoff) if progress.accepted is None else backoff
     assert_never(goal)
+
+
+def warned(turn: Turn, claim: Claim) -> Claim:
+    """Marked, where somebody is to be told: not taken for two minutes, or for half an hour where it has a cloud."""
+    slow = claim.aspect is Aspect.HOLD
+    due = (slow or claim.progress.problem) and turn.waited(claim.since, holds.WARN_AFTER_S if slow else WARN_AFTER_S)
+    return replace(claim, warned=True) if due and not claim.warned else claim

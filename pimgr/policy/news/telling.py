@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pimgr.api import Grid, Now, Severity, replace
+from pimgr.api import Now, Severity
 from pimgr.policy.calendar import Calendar
 from pimgr.policy.ledger import keeps, machines
 from pimgr.policy.ledger.keeps import default_target
-from pimgr.policy.ledger.patience import over_for_it, waiting
+from pimgr.policy.ledger.patience import left_until, over_for_it, waiting
 from pimgr.policy.model import (
     Aspect,
     Claim,
@@ -21,17 +21,13 @@ from pimgr.policy.model import (
 from pimgr.policy.news import mails
 from pimgr.policy.persons import term
 from pimgr.policy.persons.people import LEASE
-from pimgr.policy.phases import Move
-from pimgr.policy.thermostats import holds
+from pimgr.policy.phases import Move, grid_is_seen
 from pimgr.policy.turn import Turn
 from pimgr.policy.values import word
 from pimgr.policy.want import Want
 from pimgr.units import Percent
 
-WARN_AFTER_S = 120.0
 TAKEN_LATER = "taken as soon as it answers"
-GRID_LOST_S = 60.0
-"""After this long without a word, or the longest silence that its source may keep, nobody knows the grid."""
 
 
 def moves(turn: Turn, made: tuple[Move, ...], state: State, charge: Percent | None) -> None:
@@ -70,17 +66,15 @@ def tiers(turn: Turn, old: State, new: State, charge: Percent | None) -> None:
             turn.tell(f"tier {tier.name} is given back at {said}", what="tier")
 
 
-def warned(turn: Turn, claim: Claim) -> Claim:
-    """Tell somebody, once, of a part that can't be taken for two minutes, or half an hour where it has a cloud."""
-    slow = claim.aspect is Aspect.HOLD
-    after_s = holds.WARN_AFTER_S if slow else WARN_AFTER_S
-    if not claim.warned and (slow or claim.progress.problem) and turn.waited(claim.since, after_s):
-        (stuck_hold if slow else mails.stuck)(turn, claim)
-        return replace(claim, warned=True)
-    return claim
+def stuck(turn: Turn, state: State) -> None:
+    """Tell of what can't be taken, once the ledger says so."""
+    known = {claim.id for claim in turn.before.claims if claim.warned}
+    for claim in state.claims:
+        if claim.warned and claim.id not in known:
+            (_stuck_hold if claim.aspect is Aspect.HOLD else mails.stuck)(turn, claim)
 
 
-def stuck_hold(turn: Turn, claim: Claim) -> None:
+def _stuck_hold(turn: Turn, claim: Claim) -> None:
     """Mail that a thermostat can't be moved."""
     name, problem = turn.names([claim.part]), claim.progress.problem or turn.view(claim.part).fault
     problem = problem or "it says yes, and stays as it is"
@@ -91,13 +85,6 @@ def stuck_hold(turn: Turn, claim: Claim) -> None:
         f"{name} could not be set",
         [*lines, "pimgr goes on trying, and nothing else waits for it."],
     )
-
-
-def left_until(aspect: Aspect, episode: str) -> str:
-    """How long a part is left to the person who changed it."""
-    if episode.startswith(LEASE):
-        return "left alone until the lease ends"
-    return f"left alone until this {'peak or outage' if aspect is Aspect.HOLD else 'outage'} is over"
 
 
 def reasons(turn: Turn, state: State, wants: tuple[Want, ...]) -> None:
@@ -163,7 +150,7 @@ def headline(decision: Decision, policy: Policy, now: Now, calendar: Calendar | 
     """The one line for a person, such as "on grid, 84 %, nothing shed"."""
     state, charge = decision.state, decision.charge
     where = {
-        Phase.NORMAL: "on grid" if grid_is_seen(state, policy, now) else "grid unknown",
+        Phase.NORMAL: "on grid" if grid_is_seen(state, policy.timing, now) else "grid unknown",
         Phase.SUSPECT: "grid suspect",
         Phase.OUTAGE: "GRID DOWN",
         Phase.SETTLING: "grid returning",
@@ -172,14 +159,6 @@ def headline(decision: Decision, policy: Policy, now: Now, calendar: Calendar | 
     disarmed = f"DISARMED {term.until(state.disarmed.term, now, calendar)}, " if state.disarmed else ""
     kept = f", {len(state.leases)} kept by you" if state.leases else ""
     return f"{disarmed}{where}, {battery}, {_shed(state)}{_moved(state)}{kept}"
-
-
-def grid_is_seen(state: State, policy: Policy, now: Now) -> bool:
-    """Whether a source said lately that the grid is there."""
-    memory = state.memory
-    if memory.grid is not Grid.UP or memory.grid_at is None or memory.grid_at.boot != now.boot:
-        return False
-    return now.since(memory.grid_at) <= max(GRID_LOST_S, *policy.timing.max_gap_s.values(), 0.0)
 
 
 def shed(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:

@@ -6,9 +6,10 @@ rearms by itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pimgr.api import Severity, replace
-from pimgr.policy.ledger.claims import Ledger
-from pimgr.policy.model import ClaimStatus, Reason, State
+from pimgr.policy.model import Claim, ClaimStatus, Reason, State
 from pimgr.policy.persons import term
 from pimgr.policy.persons.people import Arm, Disarm, Disarmed
 from pimgr.policy.turn import Turn
@@ -74,9 +75,9 @@ def _over(turn: Turn, why: str) -> None:
     )
 
 
-def held(ledger: Ledger, wants: tuple[Want, ...]) -> tuple[Want, ...]:
+def held(claims: Iterable[Claim], wants: tuple[Want, ...]) -> tuple[Want, ...]:
     """The wants while nothing acts: what comes back by itself or was asked for earlier is heard, nothing is asked."""
-    coming_back = {key for key, claim in ledger.claims.items() if claim.status is ClaimStatus.RETURNING}
+    coming_back = {(c.part, c.aspect) for c in claims if c.status is ClaimStatus.RETURNING}
     return tuple(replace(want, frozen=True) for want in wants if (want.part, want.aspect) not in coming_back)
 
 

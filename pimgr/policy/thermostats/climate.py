@@ -72,17 +72,16 @@ def _of_peak(turn: Turn, state: State, climate: Climate) -> Cause | None:
         return None
     turn.wake_in(QUARTER_S)
     turn.wake_at_wall(peak.end)
-    rung = state.climate.rungs.get(peak.id, 0)
-    return _eased(
-        climate,
-        rung,
+    cause = Cause(
         rule=RULE,
         episode=peak.id,
+        rung=state.climate.rungs.get(peak.id, 0),
         until=min(_quarter(peak.end), _hours_ahead(wall, MOST_HOURS)),
         over=peak.end,
-        where="in a peak",
+        why="in a peak",
         returns="when the peak is over",
     )
+    return _eased(climate, cause)
 
 
 def _of_outage(turn: Turn, state: State, climate: Climate) -> Cause | None:
@@ -90,27 +89,27 @@ def _of_outage(turn: Turn, state: State, climate: Climate) -> Cause | None:
         return None
     wall = turn.wall()
     turn.wake_in(QUARTER_S)
-    return _eased(
-        climate,
-        state.climate.rungs.get(state.episode, 0),
+    cause = Cause(
         rule=RULE,
         episode=state.episode,
+        rung=state.climate.rungs.get(state.episode, 0),
         until=None if wall is None else _hours_ahead(wall, OUTAGE_HOURS),
         over=None,
-        where="in an outage",
+        why="in an outage",
         returns="when the outage is over",
         frozen=state.phase is Phase.SETTLING,
     )
+    return _eased(climate, cause)
 
 
-def _eased(climate: Climate, rung: int, *, where: str, **more: object) -> Cause | None:
-    rung = min(rung, len(climate.ladder))
+def _eased(climate: Climate, cause: Cause) -> Cause | None:
+    """The cause with its whole reason; None below the first rung, on a ladder that may be shorter by now."""
+    rung = min(cause.rung, len(climate.ladder))
     if not rung:
         return None
     step = climate.ladder[rung - 1]
     by = difference(step.offset, climate.fahrenheit)
-    why = f"the battery fell to {step.charge:g} % {where}, so it is eased by {by}"
-    return Cause(rung=rung, why=why, **more)  # type: ignore[arg-type]
+    return replace(cause, rung=rung, why=f"the battery fell to {step.charge:g} % {cause.why}, so it is eased by {by}")
 
 
 def _quarter(wall: float) -> float:
@@ -232,7 +231,9 @@ def _rests_first(turn: Turn, part: str, claim: Claim | None, cause: Cause) -> bo
 
 def _is_late(turn: Turn, cause: Cause) -> bool:
     climate, wall = turn.policy.climate, turn.wall()
-    return climate is not None and None not in (cause.over, wall) and cause.over - wall <= climate.min_off_s  # type: ignore[operator]
+    if climate is None or wall is None or cause.over is None:
+        return False
+    return cause.over - wall <= climate.min_off_s
 
 
 def _in_time(turn: Turn, value: SetPoints, claim: Claim | None, cause: Cause) -> SetPoints:

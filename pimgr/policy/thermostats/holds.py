@@ -42,7 +42,7 @@ def is_by_hand(value: Value, claim: Claim, goal: Value) -> bool:
     """Whether somebody holds set points that we never asked for. Nature may end a hold, and never begins one."""
     if not isinstance(value, SetPoints) or value.scheduled:
         return False
-    return not any(_same_points(value, ours) for ours in (goal, claim.before, claim.wanted, *claim.ours))
+    return not any(_is_told(value, ours) for ours in (goal, claim.before, claim.wanted, *claim.ours))
 
 
 def is_left(value: Value, claim: Claim) -> bool:
@@ -106,7 +106,7 @@ def found(reading: ThermostatReading) -> SetPoints:
     return value
 
 
-def _same_points(told: SetPoints, wanted: Value) -> bool:
+def _is_told(told: SetPoints, wanted: Value) -> bool:
     """Whether all that a wish names is as told."""
     if not isinstance(wanted, SetPoints):
         return False

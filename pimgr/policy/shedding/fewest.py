@@ -18,14 +18,18 @@ def fewest(watts: Sequence[float], need: float) -> tuple[int, ...]:
     if fsum(watts) < need:
         return tuple(range(len(watts)))
     count = _first(1, len(watts), lambda n: _most(watts, n, ()) >= need)
-    chosen: list[int] = []
+    chosen: tuple[int, ...] = ()
     places = len(watts)
-    while count > 0:
-        fixed, many = [watts[place] for place in chosen], count
-        places = _first(count, places, lambda n: _most(watts[:n], many, fixed) >= need)  # noqa: B023 - called here
-        chosen.append(places - 1)
-        places, count = places - 1, count - 1
-    return tuple(reversed(chosen))
+    while len(chosen) < count:
+        places = _first_places(watts[:places], need, count - len(chosen), [watts[place] for place in chosen])
+        places -= 1
+        chosen = (places, *chosen)
+    return chosen
+
+
+def _first_places(watts: Sequence[float], need: float, count: int, fixed: Sequence[float]) -> int:
+    """Of how few of the first loads `count` suffice, with those that are `fixed` already."""
+    return _first(count, len(watts), lambda n: _most(watts[:n], count, fixed) >= need)
 
 
 def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:

@@ -25,6 +25,8 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+DEADLINE_S = 10.0
+"""Each message starts a process that imports apprise: a second of work, which a busy machine spreads over many."""
 PORT = _free_port()
 """Written into the URL, which is a secret and so is known before the server is."""
 
@@ -32,7 +34,7 @@ PORT = _free_port()
 @asynccontextmanager
 async def ntfy_on_loopback() -> AsyncIterator[Vendor]:
     async with House.from_toml(HOUSE.format(port=PORT)) as house:
-        house.gate("push").times = FaultTimes(slow_s=1.0)
+        house.gate("push").times = FaultTimes(slow_s=0.4 * DEADLINE_S)
 
         def well() -> None:
             house.controls("push").token = TOKEN
@@ -67,7 +69,7 @@ SUBJECT = Subject(
     vendor=ntfy_on_loopback,
     secrets={"url": f"ntfy://{TOKEN}@127.0.0.1:{PORT}/the-house"},
     wrong_secrets={"url": f"ntfy://tk_wr0ngdq7mVBoFD37zQVN29RhuMzNIz2@127.0.0.1:{PORT}/the-house"},
-    deadlines=Deadlines(read_s=3.0, switch_s=3.0, cloud_s=3.0, shut_down_s=3.0),
+    deadlines=Deadlines(read_s=DEADLINE_S, switch_s=DEADLINE_S, cloud_s=DEADLINE_S, shut_down_s=DEADLINE_S),
     spared={Trouble.CHANGED_IDENTITY: "a service is who its certificate says; there is nothing else to know it by"},
 )
 

@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -88,10 +89,16 @@ def sources(folder: Path) -> Iterator[tuple[str, ast.Module]]:
     """Every module of a folder, by its path from the root."""
     for path in sorted(folder.rglob("*.py")):
         if not {"build", "dist", ".venv"} & set(path.relative_to(ROOT).parts):
-            yield str(path.relative_to(ROOT)), ast.parse(path.read_text(), str(path))
+            yield str(path.relative_to(ROOT)), parsed(path)
 
 
-def imports(tree: ast.AST) -> set[str]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+@cache
+def imports(tree: ast.AST) -> frozenset[str]:
     """Every module that is imported anywhere in it, also inside functions; `from pimgr import api` is "pimgr.api"."""
     found: set[str] = set()
     for node in ast.walk(tree):
@@ -101,10 +108,10 @@ def imports(tree: ast.AST) -> set[str]:
             package = "." * node.level + (node.module or "")
             whole = package in ("pimgr", "pimgr.policy")
             found |= {f"{package}.{alias.name}" for alias in node.names} if whole else {package}
-    return found
+    return frozenset(found)
 
 
-def top(modules: set[str]) -> set[str]:
+def top(modules: Set[str]) -> set[str]:
     return {m.partition(".")[0] for m in modules}
 
 

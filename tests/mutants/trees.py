@@ -17,8 +17,9 @@ from tests.mutants.guard import STRAYED
 from tests.mutants.removing import Removal, without
 
 COPIED = ("pimgr", "plugins", "tests", "etc", "docs", "pyproject.toml")
+OPTIONS = ("-o", "addopts=--import-mode=importlib", "-o", "timeout_func_only=true")
 TEST_S = 8
-"""What a test may take; those of a removed deadline hang."""
+"""What a test may take, once its fixtures are made; those of a removed deadline hang."""
 
 
 class Fate(StrEnum):
@@ -68,7 +69,7 @@ class Tree:
         """Run these tests on this copy."""
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "tests.mutants.guard"]
         process = subprocess.Popen(
-            [*command, "-o", "addopts=--import-mode=importlib", f"--timeout={TEST_S}", *options, *tests],
+            [*command, *OPTIONS, f"--timeout={TEST_S}", *options, *tests],
             cwd=self.folder,
             env=self._environment(),
             stdin=subprocess.DEVNULL,

@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := $(VENV)/.ready
 CORES ?= $(shell nproc)
 ALONE := tests/kill tests/packaging
-BUSY := tests/simulate
+BUSY := tests/simulate tests/policy tests/shell/test_almanac.py
 
 # Started programs keep their compiled modules, as installed ones do: measured start times are then a user's.
 unexport PYTHONDONTWRITEBYTECODE

@@ -23,7 +23,7 @@ from tests.policy.histories import (
     policies,
     still_off_by_us,
 )
-from tests.policy.profiles import ci
+from tests.policy.profiles import SHARE, ci
 from tests.policy.world import World
 
 METERS = st.sampled_from(sorted(METERED))
@@ -77,9 +77,10 @@ def live_through(policy, on, charge, history):
 
 
 def test_a_busy_budget_gives_back_exactly_what_it_took():
-    """And it was busy: else the promise would be kept by never choosing anything."""
+    """And it was busy, where all examples are tried: else the promise would be kept by never choosing anything."""
     seen.clear()
     live_through()
-    assert seen["taken"] > 50
-    assert seen["given back"] > 5
-    assert seen["alarmed"] > 5, seen
+    if SHARE >= 1.0:
+        assert seen["taken"] > 50
+        assert seen["given back"] > 5
+        assert seen["alarmed"] > 5, seen

@@ -147,6 +147,7 @@ def test_the_first_start_in_the_evening_reports_nothing_that_it_did_not_see():
     assert reported(desk) == ["Thu 16 Jul 20:03 day-2026-07-16"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Pacific/Auckland", "Australia/Lord_Howe"])
 def test_a_year_has_a_report_for_each_day_that_pimgr_saw_the_end_of(zone):
     """pimgr is killed now and then, and what was not worth a commit is lost; the box may be off for up to 30 hours."""

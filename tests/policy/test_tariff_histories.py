@@ -141,6 +141,7 @@ def test_in_the_end_the_reserve_is_that_of_the_window_or_of_a_person(when: str, 
     assert site.facts["mode"] == "backup" or site.reserve == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
 def test_in_a_year_each_window_is_entered_and_left_once_across_restarts(zone: str) -> None:
     """Told a second before and at each edge, as the loop wakes, and now and then restarted in between."""

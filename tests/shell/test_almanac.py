@@ -470,6 +470,7 @@ def test_at_every_moment_the_first_period_in_force_is_the_one(tariff: Tariff, zo
         assert mine_ == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ZONES)
 def test_in_ten_years_each_window_is_entered_and_left_once_whatever_day_is_asked(zone: str) -> None:
     """As pimgr asks: what was told of a window some days ago is told today, to the second."""

@@ -36,6 +36,17 @@ MAX_BYTES = 4096
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How long a call may take in all, and how long its socket waits for whatever comes next."""
+
+    deadline_s: float = DEADLINE_S
+    socket_s: float = SOCKET_TIMEOUT_S
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
 class Address:
     """Where to call, and how often; `url` gives it, and raises Refused where it is a secret that can't be read."""
 
@@ -55,15 +66,15 @@ def address_of(config: HouseConfig, secrets: Secrets) -> Address | None:
 class _Call:
     """One GET, on a worker thread. `cut` may be called from any thread."""
 
-    def __init__(self, url: str) -> None:
-        self._url = urlsplit(url)
+    def __init__(self, url: str, socket_s: float) -> None:
+        self._url, self._socket_s = urlsplit(url), socket_s
         self._handle: socket.socket | None = None
 
     def __call__(self) -> int:
         """The status that is answered. Raises OSError or HTTPException."""
         host, secure = self._url.hostname or "", self._url.scheme == "https"
         connection = (http.client.HTTPSConnection if secure else http.client.HTTPConnection)(host, self._url.port)
-        sock = socket.create_connection((host, self._url.port or connection.default_port), SOCKET_TIMEOUT_S)
+        sock = socket.create_connection((host, self._url.port or connection.default_port), self._socket_s)
         with sock.dup() as self._handle, sock:
             connection.sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host) if secure else sock
             path = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
@@ -85,8 +96,14 @@ class _Call:
 class Heartbeat:
     """`address` gives None where the config has no heartbeat. `show` takes what the status tells, "" for nothing."""
 
-    def __init__(self, clock: Clock, address: Callable[[], Address | None], show: Callable[[str], None]) -> None:
-        self._clock, self._address, self._show = clock, address, show
+    def __init__(
+        self,
+        clock: Clock,
+        address: Callable[[], Address | None],
+        show: Callable[[str], None],
+        limits: Limits = LIMITS,
+    ) -> None:
+        self._clock, self._address, self._show, self._limits = clock, address, show, limits
         self._worker: Worker | None = None
         self._decided_s = self._called_s = -1e9
         self._failing_since_s: float | None = None
@@ -126,6 +143,12 @@ class Heartbeat:
     async def _call(self, address: Address) -> str:
         """ "" or why nobody heard it. The address itself is never told: it is a key."""
         try:
+            return await self._told(address)
+        except Exception as error:  # whatever it is: without being heard, pimgr protects all the same
+            return f"it failed: {type(error).__name__}"
+
+    async def _told(self, address: Address) -> str:
+        try:
             url = address.url()
         except Refused as error:
             return str(error)
@@ -138,13 +161,13 @@ class Heartbeat:
         if self._worker is not None and self._worker.busy:
             return "an earlier call hangs, probably in a look-up of the name"
         self._worker = self._worker or Worker("heartbeat")
-        call = _Call(url)
+        call = _Call(url, self._limits.socket_s)
         answer = asyncio.get_running_loop().run_in_executor(self._worker, call)
-        done, _ = await asyncio.wait({answer}, timeout=DEADLINE_S)
+        done, _ = await asyncio.wait({answer}, timeout=self._limits.deadline_s)
         if not done:
             call.cut()
             answer.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-            return f"no answer in {DEADLINE_S:g} s"
+            return f"no answer in {self._limits.deadline_s:g} s"
         try:
             status = answer.result()
         except (OSError, http.client.HTTPException, ValueError) as error:

@@ -3,87 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 
 import pytest
 
-from pimgr import heartbeat
 from pimgr.api import Refused, Secret
 from pimgr.config import HouseConfig, Secrets
 from pimgr.config.beat import wrong_address
-from pimgr.heartbeat import Address, Heartbeat, address_of
+from pimgr.heartbeat import LIMITS, Address, Heartbeat, Limits, address_of
 from pimgr.testing import FakeClock
+from tests.shell.listener import OK, drip, flood, hang, says, serving
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
-
-
-class Server:
-    """Takes one call after the other, on loopback; `answers` says what it does with each."""
-
-    def __init__(self, answers: Callable[[socket.socket], None]) -> None:
-        self._answers = answers
-        self.heard: list[bytes] = []
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/ping/token?a=1"
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                talk, _ = self._listening.accept()
-            except OSError:
-                return
-            with talk:
-                self.heard.append(talk.recv(4096))
-                with suppress(OSError):
-                    self._answers(talk)
-
-    def close(self) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-
-
-@contextmanager
-def serving(answers: Callable[[socket.socket], None]) -> Iterator[Server]:
-    server = Server(answers)
-    try:
-        yield server
-    finally:
-        server.close()
-
-
-def says(data: bytes) -> Callable[[socket.socket], None]:
-    return lambda talk: talk.sendall(data)
-
-
-def drip(talk: socket.socket) -> None:
-    while True:
-        talk.sendall(b"H")
-        time.sleep(0.02)
-
-
-def hang(talk: socket.socket) -> None:
-    talk.recv(1)
-
-
-def flood(talk: socket.socket) -> None:
-    talk.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    while True:
-        talk.sendall(b"x" * 65536)
+LONG_S = 30.0
+SHORT = Limits(deadline_s=0.1, socket_s=LONG_S)
 
 
 class Looking:
     """A heartbeat that looks when a test says so."""
 
-    def __init__(self, url: Callable[[], str] | str | None, every_s: float = 600.0) -> None:
+    def __init__(self, url: Callable[[], str] | str | None, limits: Limits = LIMITS) -> None:
         self.clock = FakeClock()
         self.shown = ""
-        of = None if url is None else Address(url if callable(url) else lambda: url, every_s)
-        self.beat = Heartbeat(self.clock, lambda: of, self._show)
+        of = None if url is None else Address(url if callable(url) else lambda: url, 600.0)
+        self.beat = Heartbeat(self.clock, lambda: of, self._show, limits)
 
     def _show(self, text: str) -> None:
         self.shown = text
@@ -113,62 +55,87 @@ def test_it_is_called_every_ten_minutes_while_pimgr_is_well_and_not_otherwise():
 
 
 @pytest.mark.parametrize(
-    ("answers", "said"),
+    ("answers", "limits", "said"),
     [
-        (hang, "no answer in 0.3 s"),
-        (drip, "no answer in 0.3 s"),
-        (says(b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n"), "status 302, which leads elsewhere"),
-        (says(b"HTTP/1.1 404 Not Found\r\n\r\n"), "status 404"),
-        (says(b"\x00\xff\n\n"), "127.0.0.1: "),
-        (says(b""), "127.0.0.1: "),
+        (hang, SHORT, "no answer in 0.1 s"),
+        (drip, SHORT, "no answer in 0.1 s"),
+        (
+            says(b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n"),
+            LIMITS,
+            "status 302, which leads elsewhere",
+        ),
+        (says(b"HTTP/1.1 404 Not Found\r\n\r\n"), LIMITS, "status 404"),
+        (says(b"\x00\xff\n\n"), LIMITS, "127.0.0.1: "),
+        (says(b""), LIMITS, "127.0.0.1: "),
     ],
     ids=["hangs", "drips", "redirects", "refuses", "garbage", "hangs up"],
 )
-def test_what_fails_is_silent_for_an_hour_then_shown_and_never_shows_the_address(answers, said, monkeypatch):
-    monkeypatch.setattr(heartbeat, "DEADLINE_S", 0.3)
-
+def test_what_fails_is_silent_for_an_hour_then_shown_and_never_shows_the_address(answers, limits, said):
     async def story() -> None:
         with serving(answers) as server:
-            looking = Looking(server.url)
-            began = time.monotonic()
+            looking = Looking(server.url, limits)
             for _ in range(6):
                 await looking.after(601)
                 assert looking.shown == ""
-                await asyncio.sleep(0.2)
-            await looking.after(601)
-            assert said in looking.shown
+            async with asyncio.timeout(LONG_S):
+                while said not in looking.shown:  # a call that was cut may take a moment to end
+                    await looking.after(601)
+                    await asyncio.sleep(0)
             assert "token" not in looking.shown
-            assert time.monotonic() - began < 20.0
 
     play(story)
 
 
-def test_a_call_that_is_cut_leaves_the_thread_free_for_the_next(monkeypatch):
-    monkeypatch.setattr(heartbeat, "DEADLINE_S", 0.3)
-
+def test_a_call_that_is_cut_leaves_the_thread_free_for_the_next():
     async def story() -> None:
         with serving(drip) as server:
-            looking = Looking(server.url)
-            await looking.after(1)
-            for _ in range(100):
-                if not looking.beat._worker.busy:
-                    return
-                await asyncio.sleep(0.05)
-            raise AssertionError("it hangs")
+            looking = Looking(server.url, SHORT)
+            async with asyncio.timeout(LONG_S):
+                while len(server.heard) < 2:
+                    await looking.after(601)
+                    await asyncio.sleep(0)
 
     play(story)
 
 
-def test_a_call_that_is_not_answered_ends(monkeypatch):
-    """By the deadline, and by the socket's own time-out where that isn't there."""
-    monkeypatch.setattr(heartbeat, "DEADLINE_S", 0.3)
-    monkeypatch.setattr(heartbeat, "SOCKET_TIMEOUT_S", 0.5)
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [(SHORT, "no answer in 0.1 s"), (Limits(deadline_s=LONG_S, socket_s=0.1), "timed out")],
+    ids=["by the deadline", "by the socket"],
+)
+def test_a_call_that_is_not_answered_ends(limits, said):
+    """The limit that is shorter has ended it: what is shown names the one or the other."""
 
     async def story() -> None:
         with serving(hang) as server:
-            await asyncio.wait_for(Looking(server.url).after(1), 10.0)
+            looking = Looking(server.url, limits)
+            async with asyncio.timeout(10.0):
+                while said not in looking.shown:
+                    await looking.after(3601)
+                    await asyncio.sleep(0)
 
     play(story)
+
+
+def test_what_nobody_foresaw_is_shown_and_ends_nothing_and_the_next_call_is_made():
+    def url() -> str:
+        if not well:
+            raise ZeroDivisionError("token")
+        return server.url
+
+    async def story() -> None:
+        looking = Looking(url)
+        for _ in range(8):
+            await looking.after(601)
+        assert looking.shown == "it failed: ZeroDivisionError"
+        well.append(True)
+        await looking.after(601)
+        assert len(server.heard) == 1
+        assert looking.shown == ""
+
+    well: list[bool] = []
+    with serving(says(OK)) as server:
+        play(story)
 
 
 def test_of_an_answer_without_end_only_the_beginning_is_read():
@@ -184,7 +151,7 @@ def test_of_an_answer_without_end_only_the_beginning_is_read():
 
 def test_it_is_shown_no_more_once_it_is_heard_again():
     async def story() -> None:
-        with serving(lambda talk: talk.sendall(OK if well else b"HTTP/1.1 500 No\r\n\r\n")) as server:
+        with serving(lambda talk, _stop: talk.sendall(OK if well else b"HTTP/1.1 500 No\r\n\r\n")) as server:
             looking = Looking(server.url)
             for _ in range(8):
                 await looking.after(601)

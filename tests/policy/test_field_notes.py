@@ -171,7 +171,7 @@ def test_defect_18_a_part_that_fails_lets_every_other_go_on():
     assert {"plug-1", "host-0", "host-1"} <= on_now(world)
 
 
-def test_defect_20_a_trouble_that_lasts_is_mailed_once_and_daily_and_its_end_too():
+def test_defect_20_a_trouble_that_lasts_is_mailed_once_and_its_end_too():
     world = a_house(*ALL)
     world.keep_decisions = True
     world.run(45.0)

@@ -36,6 +36,22 @@ def test_an_outage_is_confirmed_shed_and_given_back_with_the_default_settings(tm
     virtually(main())
 
 
+def test_defect_5_five_machines_that_die_with_the_grid_delay_no_plug(tmp_path: Path) -> None:
+    async def main() -> None:
+        hosts = [f"host-{n}" for n in range(5)]
+        first = f'[[tiers]]\nname = "at once"\nat_once = true\nloads = {[*hosts, "pump", "boiler"]}'
+        box = Box(tmp_path)
+        box.write(config("WORLD", *(table(host, "scripted.host", world="WORLD") for host in hosts), tiers=first))
+        async with box.on():
+            await box.until(lambda: all(part.state != "unknown" for part in box.view().parts))
+            for host in hosts:
+                box.world.fault(host, Fault.HANG)
+            assert await box.outage() < 10.0
+            assert [box.claims().get(host) for host in hosts] == ["taking"] * 5
+
+    virtually(main())
+
+
 def test_stopped_in_mid_outage_things_stay_shed_and_owed_and_the_next_start_gives_them_back(tmp_path: Path) -> None:
     async def main() -> None:
         box = Box(tmp_path)

@@ -7,10 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from pimgr.api import Hold, ThermostatMode
 from pimgr.cli import show
 from pimgr.cli.word import Word
 from pimgr.replay import replay
 from pimgr.snapshot import PartLine
+from pimgr.testing import Fault
+from pimgr.testing.house_state import ThermostatState
+from pimgr.units import Celsius
 from tests.run.rig import Box, config, table, virtually
 
 TARIFF = """
@@ -29,12 +33,12 @@ reserve = 100
 """
 
 
-def box_at(folder: Path, clock: str) -> Box:
+def box_at(folder: Path, clock: str, *more: str) -> Box:
     """A house in which it is this time on Friday, the 15th of January 2027."""
     box = Box(folder)
     wall = datetime.fromisoformat(f"2027-01-15T{clock}").replace(tzinfo=ZoneInfo("America/New_York")).timestamp()
     box.clock.wall_offset_s += wall - box.clock.now().wall
-    box.write(config("WORLD", TARIFF, table("tesla", "scripted.site", world="WORLD")))
+    box.write(config("WORLD", TARIFF, table("tesla", "scripted.site", world="WORLD"), *more))
     return box
 
 
@@ -90,5 +94,27 @@ def test_a_tariff_that_is_changed_by_reload_counts_at_once(tmp_path: Path) -> No
             box.write(box.file.read_text().replace('to = "20:00"', 'to = "14:30"'))
             assert (await box.reload()).ok
             await box.until(lambda: box.world.state().reserve == 100.0)
+
+    virtually(main())
+
+
+def test_defect_18_thermostats_that_fail_keep_no_battery_from_its_schedule(tmp_path: Path) -> None:
+    """The peak begins at 13:50: one thermostat hangs when it is eased, the other raises what no plugin may."""
+
+    async def main() -> None:
+        faults = {"hall": Fault.HANG, "attic": Fault.BUG}
+        stats = [table(name, "scripted.thermostat", world="WORLD") for name in faults]
+        box = box_at(tmp_path, "13:40", "[climate]", *stats)
+        box.world.set_charge(30.0)
+        schedule = Hold(heat=Celsius(17.0), cool=Celsius(21.0))
+        for name, fault in faults.items():
+            box.world.set_thermostat(name, ThermostatState(mode=ThermostatMode.COOL, schedule=schedule))
+            box.world.fault(name, fault, only="command")
+        began_s = box.clock.now().mono_s
+        async with box.on():
+            await box.until(lambda: box.world.state().reserve == 100.0)
+            await box.until(lambda: box.world.state().reserve == 20.0, 700.0)
+            assert box.clock.now().mono_s - began_s < 620.0
+            assert [box.claims().get(name) for name in faults] == ["taking", "taking"]
 
     virtually(main())

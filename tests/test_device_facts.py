@@ -1,4 +1,4 @@
-"""The pages of device facts and of promises name tests that exist, each in the folder under whose heading it stands."""
+"""Pages name what exists: promises and device facts their tests, each in the folder of its heading; others files."""
 
 from __future__ import annotations
 
@@ -32,3 +32,15 @@ def test_every_test_that_the_page_names_is_there(name: str, least: int) -> None:
 def test_all_22_promises_have_their_line() -> None:
     page = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
     assert sorted(int(number) for number in re.findall(r"^\| (\d+): ", page, re.MULTILINE)) == list(range(1, 23))
+
+
+def test_the_page_of_the_architecture_names_every_module_of_the_core_and_no_file_that_is_gone() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w*./-]+(?:\.py|\.toml|/))`", page))
+    core = ROOT / "pimgr"
+    found = {name: {*ROOT.glob(name), *core.glob(name)} for name in named}
+    assert [name for name, paths in found.items() if not paths] == []
+    assert set(core.glob("[a-z]*.py")) <= set().union(*found.values())
+    table = re.findall(r"^\| (`pimgr/.+?`) \|", page.partition("\nArrows go one way")[0], re.MULTILINE)
+    modules = [name.strip("`").removeprefix("pimgr/") for row in table for name in row.split(", ")]
+    assert len(modules) == len(set(modules)), "each has one row"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
+from dataclasses import is_dataclass
+from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -10,10 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pimgr import policy
 from pimgr.api import Grid, GridReading, HostReading, Instant, LoadReading, Now, SiteReading
 from pimgr.policy import model
 from pimgr.policy.decide import decide
+from pimgr.policy.ledger.machines import Order
 from pimgr.policy.model import (
+    Claim,
     Decision,
     Forget,
     GiveBack,
@@ -26,6 +32,10 @@ from pimgr.policy.model import (
     State,
     Switch,
 )
+from pimgr.policy.persons.people import Lease
+from pimgr.policy.shedding.allowance import BudgetPolicy
+from pimgr.policy.turn import Turn
+from pimgr.policy.want import Want
 from pimgr.units import Percent, Watts
 from tests.policy.desk import Desk, house
 from tests.policy.profiles import ci
@@ -80,8 +90,8 @@ def test_whatever_is_told_state_inputs_and_decision_round_trip_and_replay_to_the
             same(value)
         state, again = msgspec.msgpack.decode(blob, type=tuple[State, Inputs])
         now = Now(desk.t, desk.instant().wall, desk.boot, desk.trusted)
-        policy = msgspec.msgpack.decode(msgspec.msgpack.encode(desk.policy), type=Policy)
-        assert msgspec.msgpack.encode(decide(state, again, policy, now)) == msgspec.msgpack.encode(decision)
+        rules = msgspec.msgpack.decode(msgspec.msgpack.encode(desk.policy), type=Policy)
+        assert msgspec.msgpack.encode(decide(state, again, rules, now)) == msgspec.msgpack.encode(decision)
         assert msgspec.msgpack.encode((before, new)) == blob
 
 
@@ -106,10 +116,18 @@ def test_what_was_found_keeps_its_kind(value):
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(value), type=kind) == value
 
 
-def test_every_word_of_the_policy_is_frozen():
-    for name, kind in vars(model).items():
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            assert kind.__struct_config__.frozen, name
+def test_every_word_of_the_ring_is_frozen():
+    """In all of its modules; only the workbench of one tick is written on."""
+    modules = [import_module(found.name) for found in pkgutil.walk_packages(policy.__path__, "pimgr.policy.")]
+    kinds = {kind for module in modules for kind in vars(module).values() if isinstance(kind, type)}
+    words = [kind for kind in kinds if issubclass(kind, msgspec.Struct) or is_dataclass(kind)]
+    assert {Claim, BudgetPolicy, Want, Lease, Order} <= set(words), "structs and dataclasses, of several folders"
+    assert [kind for kind in words if not _is_frozen(kind)] == [Turn]
+
+
+def _is_frozen(kind: type) -> bool:
+    struct = issubclass(kind, msgspec.Struct)
+    return kind.__struct_config__.frozen if struct else kind.__dataclass_params__.frozen
 
 
 def test_every_module_of_the_ring_is_short_enough_to_read():

@@ -13,6 +13,7 @@ from pimgr.policy.battery.settings import SitePolicy, Stage
 from pimgr.policy.model import Phase
 from pimgr.units import Percent
 from tests.policy.profiles import ci
+from tests.policy.tally import Tally
 from tests.policy.test_site import CLOUD, LOCAL, Site, field_of
 
 reserves = st.sampled_from([0.0, 20.0, 30.0, 80.0, 100.0]).map(lambda percent: Reserve(Percent(percent)))
@@ -38,7 +39,17 @@ events = st.one_of(
     st.tuples(st.just("restart"), st.none()),
     st.tuples(st.just("reboot"), st.none()),
 )
+seen = Tally()
 waits = st.sampled_from([10.0, 40.0, 130.0, 700.0, 1500.0])
+beginnings = st.sampled_from(
+    [
+        [],
+        [(("person", Reserve(Percent(50.0))), 700.0)],
+        [(("battery", (10.0, 3000.0)), 1500.0)],
+        [(("obeys", (CLOUD, False)), 10.0)],
+    ]
+)
+histories = st.tuples(beginnings, st.lists(st.tuples(events, waits), max_size=12)).map(lambda h: h[0] + h[1])
 
 
 class Watched(Site):
@@ -47,6 +58,7 @@ class Watched(Site):
     def decide(self, inputs: Any) -> Any:
         before = {p.action for p in self.state.site.pursuits if p.stage is Stage.ASKED}
         decision = super().decide(inputs)
+        seen.note(decision)
         settings = [a for a in decision.actions if isinstance(a.value, Reserve | Mode | GridCharging)]
         on_their_way = [p for p in decision.state.site.pursuits if p.stage is Stage.ASKED and not p.alarmed]
         assert len(on_their_way) <= 1, "one write at a time"
@@ -95,8 +107,8 @@ def _with(site: Site, keep: tuple[Setting, ...]) -> Any:
 
 
 @ci(150)
-@given(keeps, controls, st.lists(st.tuples(events, waits), max_size=12))
-def test_in_the_end_the_site_is_as_wanted_or_a_person_has_it(keep: Any, chain: Any, history: Any) -> None:
+@given(keeps, controls, histories)
+def in_ci(keep: Any, chain: Any, history: Any) -> None:
     site = Watched(*keep, controls=chain)
     site.live(60)
     for event, wait_s in history:
@@ -114,3 +126,12 @@ def test_in_the_end_the_site_is_as_wanted_or_a_person_has_it(keep: Any, chain: A
             continue
         assert pursuit.stage is Stage.SEEN, site.state.site
         assert all(site.facts[name] == value for name, value in field_of(pursuit.wish).items())
+
+
+def test_in_the_end_the_site_is_as_wanted_or_a_person_has_it() -> None:
+    """Though settings are set, and lost to persons, to batteries that ignore them, and to outages."""
+    happened = seen.of(in_ci)
+    assert happened["set"] > 60
+    assert happened["phase"] > 1
+    assert happened["person"] > 5
+    assert happened["ignored"] > 5

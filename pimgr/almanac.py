@@ -6,8 +6,8 @@ It knows zones, holidays and the sun; the ring knows none of them and gets insta
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from datetime import date, timedelta, tzinfo
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta, tzinfo
 
 from pimgr import days_off
 from pimgr.api import Now
@@ -20,37 +20,49 @@ from pimgr.windows import Dated, windows
 log = logging.getLogger(__name__)
 
 BACK_DAYS, AHEAD_DAYS = 1, 3
+RETRY_S = 3600.0
+"""A missing package of zones may be installed meanwhile; to look for it at every tick is too dear."""
 NOWHERE = Place()
 
 
 class Almanac:
-    """Keeps the calendar of one local day, until that is over or the policy is another."""
+    """Keeps the calendar of one local day, until that is over or the policy is another.
+
+    That it can't be worked out is kept too, for `RETRY_S`, and told as it begins and as it is over.
+    """
 
     def __init__(self) -> None:
         self._of: tuple[Place, Tariff | None] | None = None
-        self._today: Day | None = None
+        self._keeps: tuple[float, float] = (0.0, 0.0)
         self._calendar: Calendar | None = None
+        self._fault = ""
 
     def around(self, policy: Policy, now: Now) -> Calendar | None:
         """From yesterday to three days ahead; None while nobody trusts the wall clock, or its zone isn't known here."""
         if not now.wall_trusted:
             return None
-        of = (policy.place or NOWHERE, policy.tariff)
-        today = self._today
-        if of != self._of or today is None or not today.start <= now.wall < today.end:
+        of, (since, until) = (policy.place or NOWHERE, policy.tariff), self._keeps
+        if of != self._of or not since <= now.wall < until:
             self._of = of
             self._calendar = self._worked_out(*of, now.wall)
-            self._today = self._calendar.day(now.wall) if self._calendar else None
+            today = self._calendar.day(now.wall) if self._calendar else None
+            self._keeps = (today.start, today.end) if today else (now.wall, now.wall + RETRY_S)
         return self._calendar
 
     def _worked_out(self, place: Place, tariff: Tariff | None, wall: float) -> Calendar | None:
+        found, fault = None, ""
         try:
-            return calendar(place, tariff, wall)
+            found = calendar(place, tariff, wall)
         except (
             ValueError
         ) as error:  # the config was checked; since then the box lost its zones, or the library a country
-            log.warning("schedules wait, since the calendar can't be worked out: %s", error)
-            return None
+            fault = str(error)
+        if fault and fault != self._fault:
+            log.warning("schedules wait, since the calendar can't be worked out: %s", fault)
+        elif self._fault and not fault:
+            log.info("schedules go on: the calendar is worked out again")
+        self._fault = fault
+        return found
 
 
 def calendar(place: Place, tariff: Tariff | None, wall: float) -> Calendar:
@@ -109,11 +121,11 @@ def _sun(day: date, place: Place, zone: tzinfo) -> tuple[list[float], list[float
 
     where = Observer(place.latitude, place.longitude)
 
-    def moments(what: object) -> Iterator[float]:
+    def moments(what: Callable[..., datetime]) -> Iterator[float]:
         # Astral counts its days where the sun is; in a zone far from there the day's own may be its neighbour's.
         for near in (day, day - timedelta(days=1), day + timedelta(days=1)):
             try:
-                yield what(where, date=near, tzinfo=zone).timestamp()  # type: ignore[operator]
+                yield what(where, date=near, tzinfo=zone).timestamp()
             except ValueError:
                 continue
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import zoneinfo
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimgr import days_off
-from pimgr.almanac import Almanac, calendar
+from pimgr.almanac import RETRY_S, Almanac, calendar
 from pimgr.api import Now, replace
 from pimgr.local_time import first_moment, last_moment, local, own_zone, zone_of
 from pimgr.policy.battery.rates import Holidays, Hours, Period, Season, Tariff
@@ -168,11 +170,33 @@ def test_the_almanac_asks_the_box_where_the_config_doesnt_say(monkeypatch: pytes
     assert today.date == "2026-08-01"
 
 
-def test_an_unknown_zone_is_said_and_schedules_wait(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unknown_zone_is_said_once_and_schedules_wait(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ValueError, match="no time zone is called Mars/Base"):
         zone_of("Mars/Base")
-    assert Almanac().around(Policy(place=Place(zone="Mars/Base")), now(1.8e9)) is None
-    assert "schedules wait" in caplog.text
+    book, lost = Almanac(), Policy(place=Place(zone="Mars/Base"))
+    for s in (0.0, 5.0, RETRY_S + 5.0, 2 * RETRY_S + 10.0):
+        assert book.around(lost, now(1.8e9 + s)) is None
+    assert [record.message for record in caplog.records] == [
+        "schedules wait, since the calendar can't be worked out: no time zone is called Mars/Base"
+    ]
+    assert book.around(Policy(place=Place(zone="Mars/Crater")), now(1.8e9)) is None
+    assert len(caplog.records) == 2
+
+
+def test_a_calendar_that_cant_be_worked_out_is_tried_again_after_an_hour(
+    request: pytest.FixtureRequest, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A box gets its zones by a package that is installed."""
+    caplog.set_level("INFO", logger="pimgr.almanac")
+    book, policy = Almanac(), Policy(place=Place(zone="Mars/Base"))
+    request.addfinalizer(zoneinfo.reset_tzpath)
+    zoneinfo.reset_tzpath([tmp_path])
+    assert book.around(policy, now(1.8e9)) is None
+    (tmp_path / "Mars").mkdir()
+    shutil.copy(Path("/usr/share/zoneinfo/Europe/Berlin"), tmp_path / "Mars" / "Base")
+    assert book.around(policy, now(1.8e9 + RETRY_S - 1.0)) is None
+    assert book.around(policy, now(1.8e9 + RETRY_S)) is not None
+    assert caplog.records[-1].message == "schedules go on: the calendar is worked out again"
 
 
 # ------------------------------------------------------------------------------------------------------- the windows

@@ -89,6 +89,7 @@ def compose(source: Source, now: Now, inputs: Inputs, decision: Decision) -> Sna
         disarmed_s=term.left_s(state.disarmed.term, now) if state.disarmed else None,
         dry_run=source.dry_run,
         config=source.config.digest,
+        zone=source.config.policy.zone,
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
 from pimgr.api import Frozen, Message, Severity
 from pimgr.journal import OutboxMessage
+from pimgr.local_time import shown
 from pimgr.text import safe, safe_lines
 
 OLD_S = 3600.0
@@ -26,8 +26,8 @@ class Post(Frozen):
     keys: tuple[str, ...]
 
 
-def posts(waiting: Sequence[OutboxMessage], wall: float) -> list[Post]:
-    """What waits for one notifier, oldest first, as it is to be sent at `wall` (UTC in s).
+def posts(waiting: Sequence[OutboxMessage], wall: float, zone: str) -> list[Post]:
+    """What waits for one notifier, oldest first, as it is to be sent at `wall` (UTC in s), told by the clock of `zone`.
 
     What is critical and still so is never folded: only a later message about the same makes it old news.
     """
@@ -35,7 +35,7 @@ def posts(waiting: Sequence[OutboxMessage], wall: float) -> list[Post]:
     if len(old) <= FEW:
         return [_alone(mail) for mail in waiting]
     keys = {mail.key for mail in old}
-    return [*_folded(old), *(_alone(mail) for mail in waiting if mail.key not in keys)]
+    return [*_folded(old, zone), *(_alone(mail) for mail in waiting if mail.key not in keys)]
 
 
 def _is_old_news(mail: OutboxMessage, later: Sequence[OutboxMessage], wall: float) -> bool:
@@ -48,26 +48,26 @@ def _alone(mail: OutboxMessage) -> Post:
     return Post(mail.message, (mail.key,))
 
 
-def _folded(old: Sequence[OutboxMessage]) -> Iterator[Post]:
+def _folded(old: Sequence[OutboxMessage], zone: str) -> Iterator[Post]:
     """As few messages as they fit into."""
     taken: list[OutboxMessage] = []
     length = 0
     for mail in old:
-        size = len(_entry(mail))
+        size = len(_entry(mail, zone))
         if taken and (len(taken) >= MOST or length + size > LENGTH):
-            yield _fold(taken)
+            yield _fold(taken, zone)
             taken, length = [], 0
         taken.append(mail)
         length += size
-    yield _fold(taken) if len(taken) > 1 else _alone(taken[0])
+    yield _fold(taken, zone) if len(taken) > 1 else _alone(taken[0])
 
 
-def _fold(mails: Sequence[OutboxMessage]) -> Post:
+def _fold(mails: Sequence[OutboxMessage], zone: str) -> Post:
     keys = tuple(mail.key for mail in mails)
     mark = zlib.crc32("\n".join(keys).encode(errors="replace"))
     text = "\n".join(
         ["This is old news, in the order in which it happened. What is still so comes by itself.", ""]
-        + [_entry(mail) for mail in mails]
+        + [_entry(mail, zone) for mail in mails]
     )
     message = Message(
         key=f"folded {mark:08x} {keys[0]}",
@@ -79,15 +79,8 @@ def _fold(mails: Sequence[OutboxMessage]) -> Post:
     return Post(message, keys)
 
 
-def _entry(mail: OutboxMessage) -> str:
+def _entry(mail: OutboxMessage, zone: str) -> str:
     """One message within a folded one: when, what, and its text indented."""
     lines = safe_lines(mail.message.text, LENGTH).split("\n")
-    return "\n".join([f"{_when(mail.message.written)}  {safe(mail.message.subject)}", *(f"    {x}" for x in lines), ""])
-
-
-def _when(wall: float) -> str:
-    """A moment as the clocks in the house show it."""
-    try:
-        return f"{datetime.fromtimestamp(wall).astimezone():%a %d %b %H:%M}"
-    except (OverflowError, OSError, ValueError):
-        return "at a time that no calendar has"
+    when = shown(mail.message.written, zone, "%a %d %b %H:%M")
+    return "\n".join([f"{when}  {safe(mail.message.subject)}", *(f"    {x}" for x in lines), ""])

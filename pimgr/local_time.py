@@ -1,4 +1,7 @@
-"""The house's own clock: its zone, and which moment a time on its face is, on days with 23 and 25 hours too."""
+"""The house's own clock: its zone, and which moment a time on its face is, on days with 23 and 25 hours too.
+
+Zones are imported where one is asked for: a `pimgr status` of a house that holds nothing shows no times.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 LOCALTIME = Path("/etc/localtime")
 DAY_MIN = 1440
@@ -16,6 +18,8 @@ def zone_of(name: str) -> tzinfo:
     """The time zone of this IANA name, or the box's own for "". Raises ValueError for a zone that isn't there."""
     if not name:
         return own_zone(os.environ)
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, OSError, ValueError) as error:
@@ -24,6 +28,8 @@ def zone_of(name: str) -> tzinfo:
 
 def own_zone(environment: Mapping[str, str], localtime: Path = LOCALTIME) -> tzinfo:
     """What the box is set to: the variable TZ, else /etc/localtime, else UTC."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     told = environment.get("TZ", "").lstrip(":")
     if told:
         try:
@@ -43,6 +49,21 @@ def own_zone(environment: Mapping[str, str], localtime: Path = LOCALTIME) -> tzi
 def local(wall: float, zone: tzinfo) -> datetime:
     """What the house's clock and calendar show at this moment (UTC in s)."""
     return datetime.fromtimestamp(wall, zone)
+
+
+def shown(wall: float, zone: str, form: str) -> str:
+    """A moment (UTC in s) as the clock of the house shows it; `zone` as for `zone_of`, `form` as for strftime.
+
+    Where the box doesn't know the zone, it is UTC, and said to be.
+    """
+    try:
+        where: tzinfo = zone_of(zone)
+    except ValueError:
+        where, form = UTC, f"{form} UTC"
+    try:
+        return f"{local(wall, where):{form}}"
+    except (OverflowError, OSError, ValueError):
+        return "a time that no calendar has"
 
 
 def first_moment(day: date, minutes: int, zone: tzinfo) -> float:

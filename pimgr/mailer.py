@@ -47,7 +47,8 @@ class _Backoff:
 class Mailer:
     """Sends what the outbox holds to every notifier of the config; one that fails keeps nothing from the others.
 
-    `notifiers` gives their part addresses; None while they aren't known, and everything is kept.
+    `notifiers` gives their part addresses; None while they aren't known, and everything is kept. `zone`: by whose clock
+    old news is told; "": the box's own.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Mailer:
         notifiers: Callable[[], tuple[str, ...] | None],
     ) -> None:
         self.journal, self.clock, self.tasks, self.notifiers = journal, clock, tasks, notifiers
+        self.zone = ""
         self._wake = asyncio.Event()
         self._backoffs: dict[str, _Backoff] = {}
         self._refusals: dict[tuple[str, str], _Backoff] = {}
@@ -118,9 +120,10 @@ class Mailer:
         offered = [mail for mail in waiting if not self._passed_over(mail, notifier)]
         refused = {mail.key for mail in offered if (mail.key, notifier) in self._refusals}
         if not refused:
-            return posts(offered, self.clock.now().wall)
+            return posts(offered, self.clock.now().wall, self.zone)
         alone = [Post(mail.message, (mail.key,)) for mail in offered if mail.key in refused]
-        return [*alone, *posts([mail for mail in offered if mail.key not in refused], self.clock.now().wall)]
+        others = [mail for mail in offered if mail.key not in refused]
+        return [*alone, *posts(others, self.clock.now().wall, self.zone)]
 
     def _passed_over(self, mail: OutboxMessage, notifier: str) -> bool:
         refusals = self._refusals.get((mail.key, notifier), _Backoff())

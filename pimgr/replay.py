@@ -16,7 +16,8 @@ from pimgr.policy.values import word
 class ReplayResult(Frozen, kw_only=True):
     """`same`: this pimgr decides as the one did that wrote it. `lines`: what was decided then.
 
-    `difference`: what is not the same now, field by field; `wall`: when it was decided, UTC in s.
+    `difference`: what is not the same now, field by field; `wall`: when it was decided, UTC in s; `zone`: by whose
+    clock the house lived then.
     """
 
     same: bool
@@ -24,6 +25,7 @@ class ReplayResult(Frozen, kw_only=True):
     wall: float
     lines: tuple[str, ...]
     difference: tuple[str, ...] = ()
+    zone: str = ""
 
 
 def replay(folder: Path, n: int) -> ReplayResult:
@@ -39,7 +41,14 @@ def replay(folder: Path, n: int) -> ReplayResult:
         return ReplayResult(same=False, seq=stored.seq, wall=stored.wall, lines=lines, difference=why)
     again = decide(stored.before, stored.inputs, stored.policy, stored.now)
     difference = _difference(then, again)
-    return ReplayResult(same=not difference, seq=stored.seq, wall=stored.wall, lines=lines, difference=difference)
+    return ReplayResult(
+        same=not difference,
+        seq=stored.seq,
+        wall=stored.wall,
+        lines=lines,
+        difference=difference,
+        zone=stored.policy.zone,
+    )
 
 
 def _difference(then: Decision, again: Decision) -> tuple[str, ...]:

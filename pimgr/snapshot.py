@@ -101,7 +101,7 @@ class KeptLine(Frozen, kw_only=True):
 class Snapshot(Frozen, kw_only=True):
     """The house at `at`. `headline`: a line for people; `grid_raw`: the gateway's words; `trouble`: what to mend.
 
-    `disarmed_s`: nothing acts, for so many more seconds; None: it does.
+    `disarmed_s`: nothing acts, for so many more seconds; None: it does. `zone`: whose clock counts; "": the box's own.
     """
 
     at: Instant
@@ -127,6 +127,7 @@ class Snapshot(Frozen, kw_only=True):
     disarmed_s: float | None = None
     dry_run: bool = False
     config: str = ""
+    zone: str = ""
 
 
 class NoSnapshot(Exception):

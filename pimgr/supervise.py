@@ -170,6 +170,7 @@ class Supervisor:
         self.worries.exactly("hang ", {f"hang {p}": (f"The plugin {p} is left out", why) for p, why in banned.items()})
         self.board.grid_gap_s = {s: config.policy.timing.max_gap_s.get(s, CLOUD_GAP_S) for s in config.grid_sources}
         self.board.meters, self.board.meter_fresh_s = config.meters, config.meter_fresh_s
+        self.mailer.zone = config.policy.zone
         self._packages.clear()
         self._packages |= self.in_force.plugins.packages()
         await self._connect(banned)

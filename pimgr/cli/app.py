@@ -173,13 +173,12 @@ def replay(
     json: Json = False,
 ) -> None:
     """Make a recorded decision again, and see whether it comes out the same."""
-    from datetime import datetime
-
     import msgspec
 
     from pimgr import replay as replays
     from pimgr import sqlite
     from pimgr.journal import NewerJournal, NoDecision
+    from pimgr.local_time import shown
 
     try:
         result = replays.replay(state, n)
@@ -190,8 +189,8 @@ def replay(
     if json:
         say.json(result)
     else:
-        when = datetime.fromtimestamp(result.wall).astimezone()
-        say.lines([f"decision {result.seq}, {when:%Y-%m-%d %H:%M:%S}", *(f"  {safe(line)}" for line in result.lines)])
+        when = shown(result.wall, result.zone, "%Y-%m-%d %H:%M:%S")
+        say.lines([f"decision {result.seq}, {when}", *(f"  {safe(line)}" for line in result.lines)])
         say.lines(["It comes out the same." if result.same else "It comes out otherwise now:"])
         say.lines([f"  {safe(line)}" for line in result.difference])
     say.leave(Exit.OK if result.same else Exit.NO)

@@ -36,7 +36,8 @@ def status(snapshot: Snapshot, word: Word, now: Instant) -> list[str]:
     if snapshot.trouble:
         lines += ["", "Not well", *(line for trouble in snapshot.trouble for line in wrapped(f"! {trouble}", 2, 4))]
     if snapshot.thermostats:
-        lines += ["", "Thermostats", *(line for one in snapshot.thermostats for line in sights.thermostat(one, now))]
+        stats = [sights.thermostat(one, now, snapshot.zone) for one in snapshot.thermostats]
+        lines += ["", "Thermostats", *(line for stat in stats for line in stat)]
     if snapshot.forecasts:
         lines += ["", "Forecast", *(line for one in snapshot.forecasts for line in sights.forecast(one, now))]
     if snapshot.parts:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from pimgr.api import Instant
 from pimgr.cli.lines import NAME, wrapped
 from pimgr.cli.word import ago
+from pimgr.local_time import shown
 from pimgr.snapshot import ForecastLine, SiteFact, ThermostatLine
 from pimgr.text import safe
 from pimgr.units import degrees
@@ -25,8 +25,8 @@ def site(facts: Sequence[SiteFact], now: Instant) -> list[str]:
     return [f"site     {lines[0].strip()}", *lines[1:]] if lines else []
 
 
-def thermostat(line: ThermostatLine, now: Instant) -> list[str]:
-    """Indoor temperature, set points, how long they hold, and why pimgr moved them."""
+def thermostat(line: ThermostatLine, now: Instant, zone: str) -> list[str]:
+    """Indoor temperature, set points, how long they hold by the clock of `zone`, and why pimgr moved them."""
     name = safe(line.part, NAME)
     if line.indoor is None or line.read_at is None:
         return [*wrapped(f"{name}  not read yet", 2), *_moved(line), *_why(line.fault)]
@@ -36,7 +36,7 @@ def thermostat(line: ThermostatLine, now: Instant) -> list[str]:
     if line.permanent:
         held = "held for good"
     elif line.until is not None:
-        held = f"held until {_when(line.until)}"
+        held = f"held until {shown(line.until, zone, '%a %H:%M')}"
     facts = ", ".join([degrees(line.indoor, line.fahrenheit), line.mode, *told, held])
     return [*wrapped(f"{name}  {facts}; read {ago(line.read_at, now)}", 2, 6), *_moved(line), *_old(line.fault)]
 
@@ -63,11 +63,3 @@ def _old(fault: str) -> list[str]:
 
 def _why(fault: str) -> list[str]:
     return wrapped(f"! {fault}", 6, 8) if fault else []
-
-
-def _when(wall: float) -> str:
-    """A time of the day as the clock in the house shows it."""
-    try:
-        return f"{datetime.fromtimestamp(wall).astimezone():%a %H:%M}"
-    except (OverflowError, OSError, ValueError):
-        return "a day that no calendar has"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
 from pimgr.cli import say, show, sights
 from pimgr.cli.exits import Exit
 from pimgr.cli.word import now
+from pimgr.local_time import shown
 from pimgr.snapshot import Snapshot, ThermostatLine
 from pimgr.text import safe
 
@@ -29,7 +29,7 @@ def why(part: str | None, run: Path, state: Path, *, as_json: bool) -> NoReturn:
     stats = [one for one in view.thermostats if _is_asked(part, one)]
     if part and not parts and not connections and not facts and not stats:
         _unknown(part, view)
-    lately = _history(state, part) if part else []
+    lately = _history(state, part, view.zone) if part else []
     if as_json:
         told = {"running": word.running, "problem": word.problem, "parts": parts, "site": facts}
         say.json({**told, "thermostats": stats, "lately": lately})
@@ -41,7 +41,7 @@ def why(part: str | None, run: Path, state: Path, *, as_json: bool) -> NoReturn:
         own = part in [*(line.part for line in parts), *(line.part for line in stats)]
         say.lines(line for one in connections if not own for line in show.connection(one, now()))
         say.lines(show.why(parts, now()) if parts or not (connections or facts or stats) else [])
-        say.lines(line for one in stats for line in sights.thermostat(one, now()))
+        say.lines(line for one in stats for line in sights.thermostat(one, now(), view.zone))
         say.lines(sights.site(facts, now()))
         say.lines([f"  lately, of {safe(str(part), 60)}:"] if lately else [])
         say.lines([f"    {line}" for line in lately])
@@ -64,7 +64,7 @@ def _unknown(part: str, view: Snapshot) -> NoReturn:
     say.fail(f'no part is called "{safe(part, 60)}"; {safe(cure, 100)}', Exit.NO)
 
 
-def _history(folder: Path, part: str) -> list[str]:
+def _history(folder: Path, part: str, zone: str) -> list[str]:
     """The last events of a part; none where the journal isn't there or isn't ours to read: they are an extra."""
     from pimgr import sqlite
     from pimgr.journal import NewerJournal, read_history
@@ -73,4 +73,4 @@ def _history(folder: Path, part: str) -> list[str]:
         lines = read_history(folder, part, LATELY)
     except (OSError, sqlite.Error, sqlite.Corrupt, NewerJournal):
         return []
-    return [f"{datetime.fromtimestamp(line.wall).astimezone():%a %H:%M:%S} {safe(line.text)}" for line in lines]
+    return [f"{shown(line.wall, zone, '%a %H:%M:%S')} {safe(line.text)}" for line in lines]

@@ -141,3 +141,8 @@ class Policy(Frozen, kw_only=True):
     reports: Reports = Reports()
     ignore_intentional: bool = False
     """Whether going off-grid on purpose, where a reading tells, is no outage."""
+
+    @property
+    def zone(self) -> str:
+        """Whose clock people read: IANA's name; "": the box's own."""
+        return self.place.zone if self.place else ""

@@ -48,7 +48,7 @@ class Setup(Frozen):
 def set_up(house: HouseConfig, scenario: Scenario) -> Setup:
     """The house of a config in a scenario."""
     policy, home = house.policy, _home(house, scenario)
-    zone = zone_of(policy.place.zone if policy.place else NOWHERE_ZONE)
+    zone = zone_of(policy.zone if policy.place else NOWHERE_ZONE)
     often = scenario.often * faults.OFTEN if scenario.faults else scenario.often
     outages = replace(scenario, often=often).outages(zone)
     if scenario.faults:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -53,7 +53,7 @@ def test_what_nobody_needed_yet_is_not_called_ill() -> None:
 
 def test_what_was_never_read_is_not_called_old() -> None:
     line = ThermostatLine(part="attic", title="attic", fault="asks again in 9 min")
-    assert sights.thermostat(line, NOW) == ["  attic  not read yet", "      ! asks again in 9 min"]
+    assert sights.thermostat(line, NOW, "") == ["  attic  not read yet", "      ! asks again in 9 min"]
 
 
 SIGHTS = """\
@@ -98,18 +98,23 @@ def test_a_moved_thermostat_says_why_and_until_when_in_its_owners_degrees() -> N
     line = ThermostatLine(part="hall", title="Hall", indoor=25.0, mode="cool", cool=76 / 1.8 - 32 / 1.8,  # type: ignore[arg-type]
                           read_at=earlier(5), status="taken", why="the battery fell to 50 %", fahrenheit=True,
                           returns="comes back when the peak is over")  # fmt: skip
-    assert sights.thermostat(line, earlier(0)) == [
+    assert sights.thermostat(line, earlier(0), "") == [
         "  hall  77 °F, cool, cool to 76 °F, by its own schedule; read 5 s ago",
         "      taken: the battery fell to 50 %; comes back when the peak is over",
     ]
 
 
-def test_a_hold_is_told_with_its_end_by_the_clock_in_the_house() -> None:
-    until = datetime(2026, 7, 31, 17, 30).astimezone()
-    line = ThermostatLine(part="hall", title="", indoor=22.5, mode="cool", until=until.timestamp(), read_at=earlier(0))  # type: ignore[arg-type]
-    assert "held until Fri 17:30" in sights.thermostat(line, earlier(0))[0]
+@pytest.mark.parametrize(("zone", "time"), [("America/New_York", "17:30"), ("", "21:30"), ("Mars/Base", "21:30 UTC")])
+def test_a_hold_is_told_with_its_end_by_the_clock_of_the_house(
+    monkeypatch: pytest.MonkeyPatch, zone: str, time: str
+) -> None:
+    """Not by the clock of the box, which is set to UTC."""
+    monkeypatch.setenv("TZ", "UTC")
+    until = datetime(2026, 7, 31, 21, 30, tzinfo=UTC).timestamp()
+    line = ThermostatLine(part="hall", title="", indoor=22.5, mode="cool", until=until, read_at=earlier(0))  # type: ignore[arg-type]
+    assert f"held until Fri {time};" in " ".join(show.status(view(thermostats=(line,), zone=zone), FRESH, earlier(0)))
     never = msgspec.structs.replace(line, until=1e300)
-    assert "a day that no calendar has" in "".join(sights.thermostat(never, earlier(0)))
+    assert "until a time that no calendar has" in " ".join(sights.thermostat(never, earlier(0), zone))
 
 
 def test_lines_fit_the_screen() -> None:

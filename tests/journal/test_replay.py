@@ -12,6 +12,7 @@ import pytest
 
 from pimgr.api import Grid, GridReading, LoadReading, Now, replace
 from pimgr.journal import Journal, NoDecision, Record
+from pimgr.policy.calendar import Place
 from pimgr.policy.decide import decide
 from pimgr.policy.model import (
     Aspect,
@@ -36,6 +37,7 @@ POLICY = Policy(
     },
     tiers=(Tier(name="first", loads=("pool-pump", "dryer")),),
     timing=Timing(confirm_s=4, max_gap_s={"gateway": 6}),
+    place=Place(zone="Asia/Tokyo"),
 )
 
 
@@ -69,7 +71,7 @@ async def outage(folder: Path) -> list[Record]:
 def test_every_decision_of_an_outage_comes_out_the_same_to_the_bit(tmp_path: Path) -> None:
     records = asyncio.run(outage(tmp_path))
     telling = [replay(tmp_path, n) for n in range(1, 9)]
-    assert [r.wall for r in telling] == [r.now.wall for r in records]
+    assert [(r.wall, r.zone) for r in telling] == [(r.now.wall, "Asia/Tokyo") for r in records]
     acted = next(r for r, made in zip(telling, records, strict=True) if made.decision.actions)
     assert any("asked pool-pump to be off (action 1)" in line for line in acted.lines)
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pimgr.api import Context, Finding, Grid, LoadReading, Severity
+from pimgr.folding import OLD_S
 from pimgr.journal import read_history
+from pimgr.testing import Fault
 from tests.run.rig import Box, config, plugin, table, virtually
 from tests.shell.rig import Odd
+from tests.shell.test_folding import notice
 
 
 def runs_out(days: int, severity: Severity = Severity.WARNING, cure: str = "authorise it again") -> Finding:
@@ -172,5 +177,27 @@ def test_a_connection_is_told_when_the_grid_is_gone_and_when_it_is_back(tmp_path
                 speaker.to_say.append(lambda context: seen.append(context.alert))
                 await speaker.heard()
         assert seen == [False, True, False]
+
+    virtually(main())
+
+
+def test_a_house_is_told_times_by_its_own_clock_also_once_it_has_moved(tmp_path: Path) -> None:
+    """A box is usually set to UTC."""
+
+    async def main() -> None:
+        box = Box(tmp_path)
+        async with box.on():
+            box.world.fault("mail", Fault.UNREACHABLE)
+            begin = datetime.fromtimestamp(box.clock.now().wall, ZoneInfo("Asia/Tokyo"))
+            for n in range(8):
+                await box.journal.add_notice(notice(n), box.clock.now())
+            box.write(config("WORLD", '[place]\ntimezone = "Asia/Tokyo"'))
+            assert (await box.reload()).ok
+            await asyncio.sleep(2 * OLD_S)
+            box.world.fault("mail", Fault.NONE)
+            await box.until(lambda: any("What happened" in subject for subject in box.mails()), 2000.0)
+            told = next(message.text for message in box.world.messages() if "What happened" in message.subject)
+            assert f"\n{begin:%a %d %b %H:%M}  news 0!\n" in told
+            assert box.view().zone == "Asia/Tokyo"
 
     virtually(main())

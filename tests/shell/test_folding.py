@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hypothesis import given
@@ -38,41 +39,50 @@ def subjects(made: list[Post]) -> list[str]:
 
 def test_a_few_old_messages_and_any_number_of_new_ones_go_one_by_one():
     for waiting in ([mail(n) for n in range(FEW)], [mail(n, age_s=OLD_S - 1) for n in range(50)]):
-        assert [post.message for post in posts(waiting, NOW)] == [m.message for m in waiting]
+        assert [post.message for post in posts(waiting, NOW, "")] == [m.message for m in waiting]
 
 
 def test_many_old_ones_are_one_message_in_order_with_their_times_and_texts():
     waiting = [mail(n, age_s=90000.0 - n, text=f"first {n}\nsecond {n}") for n in range(8)]
-    (post,) = posts([*waiting, mail(8, age_s=10.0)], NOW)[:1]
+    (post,) = posts([*waiting, mail(8, age_s=10.0)], NOW, "")[:1]
     assert post.keys == tuple(f"k{n}" for n in range(8))
     assert post.message.subject == "What happened while nobody could be told (8 messages)"
     places = [post.message.text.index(f"news {n}!\n    first {n}\n    second {n}\n") for n in range(8)]
     assert places == sorted(places)
-    assert subjects(posts([*waiting, mail(8, age_s=10.0)], NOW))[1:] == ["news 8!"]
+    assert subjects(posts([*waiting, mail(8, age_s=10.0)], NOW, ""))[1:] == ["news 8!"]
+
+
+def test_times_are_those_of_the_house_though_the_box_has_another_clock(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    waiting = [mail(n, age_s=NOW - datetime(2026, 7, 31, 21, 30, tzinfo=UTC).timestamp()) for n in range(8)]
+    for zone, time in (("America/New_York", "17:30"), ("", "21:30"), ("Mars/Base", "21:30 UTC")):
+        assert f"\nFri 31 Jul {time}  news 0!\n" in posts(waiting, NOW, zone)[0].message.text
+    never = [mail(n, age_s=1e300) for n in range(8)]
+    assert "\na time that no calendar has  news 0!" in posts(never, NOW, "")[0].message.text
 
 
 def test_what_is_critical_and_still_so_comes_by_itself_after_the_story():
     waiting = [mail(0, severity=CRITICAL, about="budget"), *(mail(n) for n in range(1, 8))]
-    assert subjects(posts(waiting, NOW)) == ["What happened while nobody could be told (7 messages)", "news 0!"]
+    assert subjects(posts(waiting, NOW, "")) == ["What happened while nobody could be told (7 messages)", "news 0!"]
 
 
 def test_what_was_critical_and_is_over_is_part_of_the_story_and_as_severe():
     waiting = [mail(0, severity=CRITICAL, about="outage-3"), *(mail(n) for n in range(1, 6)), mail(6, about="outage-3")]
-    (post,) = posts(waiting, NOW)
+    (post,) = posts(waiting, NOW, "")
     assert (len(post.keys), post.message.severity) == (7, CRITICAL)
     new_outage = [*waiting, mail(7, severity=CRITICAL, about="outage-4", age_s=0.0)]
-    assert subjects(posts(new_outage, NOW))[1:] == ["news 7!"]
+    assert subjects(posts(new_outage, NOW, ""))[1:] == ["news 7!"]
 
 
 def test_one_message_stands_for_fifty_at_most():
-    made = posts([mail(n) for n in range(120)], NOW)
+    made = posts([mail(n) for n in range(120)], NOW, "")
     assert [len(post.keys) for post in made] == [50, 50, 20]
 
 
 def test_what_is_folded_again_has_the_same_key():
     waiting = [mail(n) for n in range(9)]
-    assert posts(waiting, NOW) == posts(waiting, NOW)
-    assert posts(waiting, NOW)[0].message.key != posts(waiting[1:], NOW)[0].message.key
+    assert posts(waiting, NOW, "") == posts(waiting, NOW, "")
+    assert posts(waiting, NOW, "")[0].message.key != posts(waiting[1:], NOW, "")[0].message.key
 
 
 mails = st.lists(
@@ -93,7 +103,7 @@ def test_nothing_is_lost_or_told_twice_and_each_message_is_short_enough(kinds):
         mail(n, age_s=age_s, severity=severity, about=about, text="x" * length)
         for n, (age_s, severity, about, length) in enumerate(kinds)
     ]
-    made = posts(waiting, NOW)
+    made = posts(waiting, NOW, "")
     assert sorted(key for post in made for key in post.keys) == sorted(m.key for m in waiting)
     for post in made:
         assert post.keys == tuple(sorted(post.keys, key=lambda key: int(key[1:]))), "in order"

@@ -67,8 +67,9 @@ class Fence:
         if isinstance(value, HostPower) and isinstance(reading, HostReading):
             return replace(view, reading=_powered(reading, value.up, clock))
         if isinstance(value, SetPoints) and isinstance(reading, ThermostatReading):
-            held = hold_of(value, clock.now().instant)
-            hold = replace(held, heat=held.heat or reading.hold.heat, cool=held.cool or reading.hold.cool)
+            heat = reading.hold.heat if value.heat is None else value.heat
+            cool = reading.hold.cool if value.cool is None else value.cool
+            hold = hold_of(replace(value, heat=heat, cool=cool), clock.now().instant)
             return replace(view, reading=replace(reading, hold=hold, at=clock.now().instant))
         return view
 

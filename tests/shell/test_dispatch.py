@@ -9,10 +9,10 @@ import pytest
 from pimgr.api import HostReading, LoadReading, SiteMode
 from pimgr.dispatch import Dispatcher, Fence
 from pimgr.policy.aspects import GridCharging, Mode, Reserve
-from pimgr.policy.model import Action, HostPower, Level, Outcome, Switch, Wish
+from pimgr.policy.model import Action, HostPower, Level, Outcome, SetPoints, Switch, Wish
 from pimgr.policy.values import aspect_of
 from pimgr.testing import Fault, run_virtual
-from pimgr.units import Percent
+from pimgr.units import Celsius, Percent
 from tests.shell.rig import Shell
 
 
@@ -226,6 +226,25 @@ def test_behind_the_fence_a_part_that_is_away_stays_away() -> None:
             await shell.settle(60.0)
             assert sender.view("pump").at.mono_s < shell.now_s - 20.0
             assert sender.fence.view(shell.board.views(), shell.clock)["pump"].fault == "no answer"
+
+    run_virtual(main())
+
+
+def test_behind_the_fence_a_hold_looks_held_at_any_temperature_and_its_other_side_as_it_was() -> None:
+    async def main() -> None:
+        async with Shell() as shell:
+            shell.add("hall", "thermostat")
+            sender = Sender(shell, closed=True)
+            await shell.settle()
+            until = shell.clock.now().wall + 3600.0
+            for heat in (0.0, 5.0):
+                await sender.outcome(sender.send("hall", SetPoints(heat=Celsius(heat), until=until)))
+                held = sender.view("hall").hold
+                assert (held.heat, held.cool, held.until.wall) == (heat, 25.0, until)
+            await sender.outcome(sender.send("hall", SetPoints(cool=Celsius(0.0), permanent=True)))
+            held = sender.view("hall").hold
+            assert (held.heat, held.cool, held.permanent) == (20.0, 0.0, True)
+            assert shell.world.commands() == []
 
     run_virtual(main())
 

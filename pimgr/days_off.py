@@ -59,11 +59,9 @@ def in_year(holidays: Holidays, year: int) -> Mapping[date, str]:
     """The tariff's holidays of one year, by date. Days on which one is observed instead count as it does."""
     found: dict[date, str] = {}
     if holidays.country:
-        # The next year's New Year may be observed on the last day of this one.
-        for of in (year + 1, year):
-            for feast in _feasts(holidays.country, holidays.subdivision, of):
-                if feast.day.year == year and (not holidays.names or is_named(feast, holidays.names)):
-                    found[feast.day] = feast.name
+        for feast in _feasts(holidays.country, holidays.subdivision, year):
+            if not holidays.names or is_named(feast, holidays.names):
+                found[feast.day] = feast.name
     for written in holidays.dates:
         own = dated(written, year)
         if own is not None:
@@ -92,14 +90,17 @@ def dated(written: str, year: int) -> date | None:
 
 @lru_cache(maxsize=64)
 def _feasts(country: str, subdivision: str, year: int) -> tuple[Feast, ...]:
-    """Each language is named: without one, the library takes that of the environment, and names change with it."""
+    """All that lie in this year, also the New Year of the next where it is observed on the last day of this one.
+
+    Each language is named: without one, the library takes that of the environment, and names change with it.
+    """
     import holidays
 
     def called(language: str | None) -> dict[date, str]:
         return dict(holidays.country_holidays(country, subdiv=subdivision or None, years=year, language=language))
 
     try:
-        known = holidays.country_holidays(country, subdiv=subdivision or None, years=year)
+        known = holidays.country_holidays(country, subdiv=subdivision or None)
         native = called(known.default_language)
         english = called(ENGLISH) if ENGLISH in (known.supported_languages or ()) else native
     except NotImplementedError as error:

@@ -89,7 +89,7 @@ class ClimateTable:
         spans = self._spans(table, usual)
         climate = Climate(
             thermostats=thermostats,
-            fahrenheit=table.get("unit", UNIT, True),
+            fahrenheit=table.get("unit", UNIT, usual.fahrenheit),
             ladder=self._ladder(table),
             seasons=seasons,
             in_peak=table.get("in_peak", FLAG, self.tariff is not None),

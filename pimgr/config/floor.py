@@ -27,9 +27,9 @@ def read_floor(table: Table) -> Floor:
     """What the table says; where it says nothing, what a floor usually is."""
     usual = Floor()
     floor = Floor(
-        percent=_or(reserve(table, "percent"), usual.percent),
-        storm=_or(reserve(table, "storm"), usual.storm),
-        gust=_or(reserve(table, "gusts"), usual.gust),
+        percent=reserve(table, "percent", usual.percent),
+        storm=reserve(table, "storm", usual.storm),
+        gust=reserve(table, "gusts", usual.gust),
         gust_m_s=table.get("gust_speed", SPEED, usual.gust_m_s),
         gust_ahead_s=table.get("gusts_within", duration(3600.0, 72 * 3600.0, "24h"), usual.gust_ahead_s),
         after_outage=Percent(table.get("after_outage", PERCENT, usual.after_outage)),
@@ -37,7 +37,3 @@ def read_floor(table: Table) -> Floor:
     )
     table.close()
     return floor
-
-
-def _or(percent: Percent | None, usual: Percent) -> Percent:
-    return usual if percent is None else percent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from pimgr.api import SiteMode
 from pimgr.config.errors import Kind, did_you_mean, shown
@@ -13,6 +14,7 @@ from pimgr.policy.battery.settings import SitePolicy
 from pimgr.policy.battery.site_telling import SITE
 from pimgr.units import Percent
 
+D = TypeVar("D")
 MOST_RESERVE = 80.0
 """Above it only 100: a Powerwall refuses 81 to 99 since its firmware 25.18.4 (evcc#22743, read)."""
 KEYS = ("mode", "reserve", "grid_charging")
@@ -30,15 +32,15 @@ def _mode(value: object) -> SiteMode:
 MODE = Field("one of " + ", ".join(f'"{mode}"' for mode in SiteMode), _mode)
 
 
-def reserve(table: Table, name: str) -> Percent | None:
-    """A percentage that a Powerwall takes as its reserve; None where it is missing, or bad (and then reported)."""
+def reserve(table: Table, name: str, usual: D) -> Percent | D:
+    """A percentage that a Powerwall takes as its reserve; `usual` where it is missing, or bad (and then reported)."""
     percent = table.get(name, PERCENT, None)
     if percent is None:
-        return None
+        return usual
     if MOST_RESERVE < percent < 100.0:
         expected = f"0 to {MOST_RESERVE:g}, or 100: Powerwalls refuse what lies between"
         table.wrong(name, expected=expected, cure=f"write {MOST_RESERVE:g} or 100")
-        return None
+        return usual
     return Percent(percent)
 
 
@@ -73,7 +75,7 @@ class SiteTargets:
         return None if mode is None else Mode(mode)
 
     def _reserve(self) -> Setting | None:
-        percent = reserve(self.table, "reserve")
+        percent = reserve(self.table, "reserve", None)
         return None if percent is None else Reserve(percent)
 
     def _grid_charging(self) -> Setting | None:

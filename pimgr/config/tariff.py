@@ -10,7 +10,7 @@ from pimgr.config.floor import read_floor
 from pimgr.config.hours import DAYS, WEEK, read_hours
 from pimgr.config.parts import Parts
 from pimgr.config.site import KEYS, MODE, reserve, settable
-from pimgr.config.tariff_days import month_day, read_holidays
+from pimgr.config.tariff_days import LEAP_YEAR, month_day, read_holidays
 from pimgr.policy.battery.rates import Hours, Period, Season, Tariff
 from pimgr.policy.battery.settings import SitePolicy
 from pimgr.policy.values import aspect_of
@@ -18,8 +18,6 @@ from pimgr.windows import season_of
 
 PRICE = Field("a price of one kWh, such as 0.31", lambda value: number(value, 0.0, 1000.0))
 SPOKEN = {"mode": "mode", "reserve": "reserve", "grid charging": "grid_charging"}
-LEAP_YEAR = 2028
-"""A year with a 29th of February, to try seasons on."""
 
 
 class Tariffs:
@@ -98,10 +96,10 @@ class Tariffs:
         period = Period(
             name=name,
             peak=table.get("peak", FLAG, False),
-            reserve=reserve(table, "reserve"),
+            reserve=reserve(table, "reserve", None),
             mode=table.get("mode", MODE, None),
             grid_charging=table.get("grid_charging", FLAG, None),
-            floor=reserve(table, "floor"),
+            floor=reserve(table, "floor", None),
             price=table.get("price", PRICE, None),
         )
         hours = read_hours(table, name, tuple(self.named))

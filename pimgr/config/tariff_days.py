@@ -12,6 +12,7 @@ from pimgr.policy.battery.rates import Holidays
 
 _DAY = re.compile(r"(?:([0-9]{4})-)?([0-9]{2})-([0-9]{2})")
 LEAP_YEAR = 2028
+"""A year with a 29th of February, to try days and seasons on."""
 YEARS = range(2024, 2036)
 """In which the names of a country's holidays are looked for: holidays come and go, and some come every few years."""
 MOST_NAMES = 40

@@ -50,7 +50,7 @@ class Climate(Frozen, kw_only=True):
     coolest: Celsius = Celsius(15.0)
     min_off_s: float = 300.0
     precool: Precool | None = None
-    fahrenheit: bool = False
+    fahrenheit: bool = True
 
 
 class ClimateState(Frozen, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import product
 
 from pimgr.config.errors import Kind, listed, shown
 from pimgr.config.fields import FLAG, TEXT, Field, Table, duration, number
@@ -11,6 +12,7 @@ from pimgr.config.hours import DAYS, WEEK, read_hours
 from pimgr.config.parts import Parts
 from pimgr.config.site import KEYS, MODE, reserve, settable
 from pimgr.config.tariff_days import LEAP_YEAR, month_day, read_holidays
+from pimgr.local_time import DAY_MIN
 from pimgr.policy.battery.rates import Hours, Period, Season, Tariff
 from pimgr.policy.battery.settings import SitePolicy
 from pimgr.policy.values import aspect_of
@@ -143,14 +145,10 @@ class Tariffs:
 
     def _in_force(self, tariff: Tariff) -> None:
         """Report periods that are never in force, since those before them cover all their hours."""
-        covered: set[tuple[str, int, int]] = set()
-        for name, (table, _) in self.periods.items():
-            mine = {slot for hours in tariff.hours if hours.period == name for slot in _slots(hours, tariff)}
-            if mine and mine <= covered:
-                before = listed(self._before(name))
-                expected = f"hours beyond those of {before}, since the first in order counts: it is never in force"
-                table.wrong("hours", expected=expected, cure="move the period up, before them")
-            covered |= mine
+        for name in _never_in_force(tariff):
+            before = listed(self._before(name))
+            expected = f"hours beyond those of {before}, since the first in order counts: it is never in force"
+            self.periods[name][0].wrong("hours", expected=expected, cure="move the period up, before them")
 
     def _before(self, name: str) -> list[str]:
         names = [one for one, (table, _) in self.periods.items() if "hours" in table]
@@ -171,18 +169,30 @@ def _year() -> list[date]:
     return [date.fromordinal(first + number) for number in range(366)]
 
 
-def _slots(hours: Hours, tariff: Tariff) -> set[tuple[str, int, int]]:
-    """Every minute of a week in each season, as season, day and minute; a holiday is a day of its own."""
-    of_year = {season_of(day, tariff.seasons) for day in _year()}
-    days = [*hours.weekdays, *([DAYS] if hours.holidays else [])]
-    end = hours.end_min if hours.end_min > hours.start_min else hours.end_min + 1440
-    return {
-        (season, _after(day, minute // 1440), minute % 1440)
-        for season in (hours.seasons or sorted(of_year))
-        for day in days
-        for minute in range(hours.start_min, end)
-    }
+def _never_in_force(tariff: Tariff) -> set[str]:
+    """Periods of which every hour is one of a period before them, since the first in order counts.
+
+    Tried at the edges of a day, since nothing changes between two; in every season, on holidays, and the day after.
+    """
+    seasons = {season_of(day, tariff.seasons) for day in _year()}.union(*(hours.seasons for hours in tariff.hours))
+    off = {False, bool(tariff.holidays.country or tariff.holidays.dates)}
+    days = [
+        (DAYS if was_off else (day - 1) % WEEK, DAYS if is_off else day)
+        for day, was_off, is_off in product(range(WEEK), off, off)
+    ]
+    edges = {0, *(minute % DAY_MIN for hours in tariff.hours for minute in (hours.start_min, hours.end_min))}
+    there, first = set[str](), set[str]()
+    for season, (before, today), minute in product(seasons, days, edges):
+        mine = [hours for hours in tariff.hours if not hours.seasons or season in hours.seasons]
+        counting = [hours.period for hours in mine if _counts(hours, before, today, minute)]
+        there.update(counting)
+        first.update(counting[:1])
+    return there - first
 
 
-def _after(day: int, days: int) -> int:
-    return day if day >= WEEK else (day + days) % WEEK
+def _counts(hours: Hours, before: int, today: int, minute: int) -> bool:
+    """Whether these hours, or those that began on the day before, reach this minute of today."""
+    begins, begun = (hours.holidays if day == DAYS else day in hours.weekdays for day in (today, before))
+    if hours.end_min > hours.start_min:
+        return begins and hours.start_min <= minute < hours.end_min
+    return (begins and minute >= hours.start_min) or (begun and minute < hours.end_min)

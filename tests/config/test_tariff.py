@@ -216,6 +216,34 @@ def test_a_period_that_is_never_in_force_is_refused() -> None:
     assert house(changed("[tariff.holidays]", more.replace("HOURS", only_holidays)))
 
 
+@pytest.mark.parametrize(
+    ("days", "hours", "holidays", "ever"),
+    [
+        ("mon-fri", '{ days = ["tue"], from = "05:00", to = "06:00" }', "", False),
+        ("mon-fri", '{ days = ["tue"], from = "05:00", to = "06:01" }', "", True),
+        ("mon-fri", '{ days = ["mon"], from = "05:00", to = "06:00" }', "", True),
+        ("mon-fri", '{ days = ["sat"], from = "23:00", to = "02:00" }', "", True),
+        ("mon-fri", '{ days = ["fri"], from = "23:00", to = "02:00" }', "", False),
+        # A Tuesday after a holiday, whose night isn't the peak's.
+        ("mon-fri", '{ days = ["tue"], from = "05:00", to = "06:00" }', "12-24", True),
+        ('mon-fri", "holidays', '{ days = ["tue"], from = "05:00", to = "06:00" }', "12-24", False),
+        ('mon-sun", "holidays', '{ days = ["holidays"], from = "00:00", to = "06:00" }', "12-24", False),
+    ],
+)
+def test_a_night_reaches_into_the_day_after_it(days: str, hours: str, holidays: str, ever: bool) -> None:
+    lines = ["[tariff]"]
+    night = f'{{ days = ["{days}"], from = "22:00", to = "06:00" }}'
+    for name, its in (("night", night), ("early", hours), ("rest", "")):
+        lines += ["[[tariff.periods]]", f'name = "{name}"', *([f"hours = [{its}]"] if its else [])]
+    text = "\n".join([*lines, "[tariff.holidays]", f'dates = ["{holidays}"]' if holidays else ""])
+    if ever:
+        assert house(text)
+    else:
+        [error] = told(text)
+        assert error.startswith("tariff.periods #2.hours: ")
+        assert "it is never in force" in error
+
+
 def test_exactly_one_period_has_no_hours() -> None:
     [error] = told(changed("reserve = 100", 'reserve = 100\nhours = [{ from = "00:00", to = "24:00" }]'))
     assert "one period without hours, which is in force whenever no other is" in error

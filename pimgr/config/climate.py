@@ -72,10 +72,14 @@ class Spans:
 
 
 class ClimateTable:
-    """Reads `[climate]`. `tariff`: as far as it could be made out; None without one."""
+    """Reads `[climate]`. `tariff`: as far as it could be made out; None without one.
+
+    Where the tariff has errors, its seasons and peaks aren't known, and nothing is said of those.
+    """
 
     def __init__(self, top: Table, parts: Parts, tariff: Tariff | None) -> None:
         self.top, self.parts, self.report, self.tariff = top, parts, parts.report, tariff
+        self.unclear = any(key[:1] == ("tariff",) for key in self.report.errors)
 
     def read(self) -> Climate | None:
         """None where the config has no such table."""
@@ -92,7 +96,7 @@ class ClimateTable:
             fahrenheit=table.get("unit", UNIT, usual.fahrenheit),
             ladder=self._ladder(table),
             seasons=seasons,
-            in_peak=table.get("in_peak", FLAG, self.tariff is not None),
+            in_peak=table.get("in_peak", FLAG, "tariff" in self.top),
             in_outage=table.get("in_outage", FLAG, False),
             cooling=table.get("cooling", FLAG, True),
             heating=table.get("heating", FLAG, False),
@@ -160,16 +164,17 @@ class ClimateTable:
             return usual
         known, found = self._known(), list[str]()
         for index, value in enumerate(values):
-            if isinstance(value, str) and (value in known or self.tariff is None):
+            if isinstance(value, str) and (value in known or self.unclear):
                 found.append(value)
                 continue
-            cure = (did_you_mean(value, known) if isinstance(value, str) else "") or f"there are {listed(known)}"
+            there = f"there are {listed(known)}" if known else "it has none: remove this line"
+            cure = (did_you_mean(value, known) if isinstance(value, str) else "") or there
             key = table.path("seasons", index)
             self.report.add(key, Kind.VALUE, found=shown(value), expected="a season of the tariff", cure=cure)
         return tuple(found)
 
-    def _has_peak(self) -> bool:
-        return self.tariff is not None and any(period.peak for period in self.tariff.periods)
+    def _may_have_peak(self) -> bool:
+        return self.unclear or (self.tariff is not None and any(period.peak for period in self.tariff.periods))
 
     # ----------------------------------------------------------------------------------------------------- precooling
 
@@ -195,16 +200,16 @@ class ClimateTable:
             cure = 'add a connection, such as type = "weather.open-meteo", or write below = 90 and no high'
             key = table.path("high")
             self.report.add(key, Kind.PART, found="no forecast", expected="a connection that has a forecast", cure=cure)
-        if not self._has_peak():
+        if not self._may_have_peak():
             expected = "a [tariff] with a peak: a house is precooled for one"
             self.report.add(table.key, Kind.MISSING, found="no peak", expected=expected, cure="or remove this")
         return precool
 
     def _makes_sense(self, table: Table, climate: Climate) -> None:
-        if table.raw.get("in_peak") is True and not self._has_peak():
+        if table.raw.get("in_peak") is True and not self._may_have_peak():
             cure = "write one, or in_peak = false and in_outage = true"
             table.wrong("in_peak", expected="a [tariff] with a peak beside it", cure=cure)
-        elif not (climate.in_peak and self._has_peak()) and not climate.in_outage and climate.precool is None:
+        elif not (climate.in_peak and self._may_have_peak()) and not climate.in_outage and climate.precool is None:
             expected = "a [tariff] with a peak, or in_outage = true"
             self.report.add(table.key, Kind.MISSING, found="no time at which it counts", expected=expected)
         if not climate.cooling and not climate.heating:

@@ -34,9 +34,9 @@ class Tariffs:
 
     def read(self) -> Tariff | None:
         """None where there is none, or none that can be made out (and the reasons are reported)."""
-        if self.top.look("tariff") is None:
-            return None
         table = self.top.table("tariff")
+        if not isinstance(self.top.raw.get("tariff"), dict):
+            return None
         lead_s = table.get("lead", duration(0.0, 7200.0, "10min"), 600.0)
         exit_s = table.get("exit_delay", duration(0.0, 3600.0, "1min"), 0.0)
         floor = read_floor(table.table("floor"))
@@ -157,7 +157,10 @@ class Tariffs:
     def _floors(self, tariff: Tariff) -> None:
         """A peak that is to leave less than the floor must say so."""
         for table, period in self.periods.values():
+            told = table.path("floor") if "floor" in table else ("tariff", "floor", "percent")
             least = tariff.floor.percent if period.floor is None else period.floor
+            if told in self.parts.report.errors:
+                continue
             if period.peak and period.reserve is not None and period.reserve < least:
                 expected = f"at least {least:g}, the floor that a peak leaves for an outage"
                 cure = f"write {least:g}, or floor = {period.reserve:g} beside it if an outage may find so little"

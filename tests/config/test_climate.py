@@ -153,6 +153,37 @@ def test_a_peak_needs_a_tariff_and_a_forecast_high_a_forecast() -> None:
     )
 
 
+NO_SEASON = "a season of the tariff; it has none: remove this line"
+
+
+def test_without_a_tariff_there_are_no_seasons() -> None:
+    lines = ("[climate]", "in_outage = true", 'seasons = ["summer"]')
+    assert told(*lines, tariff="") == [f'climate.seasons #1: "summer": {NO_SEASON}']
+    whole_year = '[tariff]\n[[tariff.periods]]\nname = "always"\n'
+    assert told(*lines, tariff=whole_year) == [f'climate.seasons #1: "summer": {NO_SEASON}']
+    assert climate(*lines[:-1], tariff="").seasons == ()
+
+
+BROKEN = [
+    ("peak = true", 'peak = "yes"', "tariff.periods #1.peak"),
+    ('from = "05-01"', 'from = "5-1"', "tariff.seasons #1.from"),
+    ('name = "summer"', "name = 5", "tariff.seasons #1.name"),
+    ('name = "off-peak"', 'name = "peak"', "tariff.periods #2.name"),
+    (TARIFF, "[[tariff]]", "tariff"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "key"), BROKEN)
+def test_what_is_wrong_with_the_tariff_is_not_told_again_of_the_thermostats(old: str, new: str, key: str) -> None:
+    """Their seasons and peaks may be right once it is mended."""
+    text = TARIFF.replace(old, new, 1).replace('{ seasons = ["summer"], days', "{ days")
+    lines = ("[climate]", "in_peak = true", 'seasons = ["summer"]', "[climate.precool]", 'seasons = ["summer"]')
+    [error] = told(*lines, tariff=text)
+    assert error.startswith(f"{key}: ")
+    [_, nonsense] = told(*lines[:2], "seasons = [5]", tariff=text)
+    assert nonsense.startswith("climate.seasons #1: 5: a season")
+
+
 def test_all_errors_are_told_at_once() -> None:
     assert (
         len(told("[climate]", 'unit = "K"', "warmest = 3", "cooling = 2", "[climate.precool]", "to = 3", 'at = "9"'))

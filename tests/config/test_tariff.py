@@ -252,6 +252,13 @@ def test_exactly_one_period_has_no_hours() -> None:
     assert 'hours, since "off-peak" has none already' in error
 
 
+def test_what_is_wrong_with_a_floor_is_not_told_again_of_the_reserve() -> None:
+    [error] = told(changed("reserve = 30", "reserve = 0\nfloor = 90"))
+    assert error.startswith("tariff.periods #1.floor: 90: ")
+    [error] = told(changed("reserve = 30", "reserve = 0") + '\n[tariff.floor]\npercent = "none"\n')
+    assert error.startswith('tariff.floor.percent: "none": ')
+
+
 def test_a_reserve_below_the_floor_is_taken_where_the_floor_is_said() -> None:
     assert house(changed("reserve = 30", "reserve = 0\nfloor = 0"))
     assert house(changed("reserve = 30", "reserve = 0") + "\n[tariff.floor]\npercent = 0\n")

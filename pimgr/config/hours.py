@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from datetime import time
-
 from pimgr.config.errors import Kind, did_you_mean, listed, shown
-from pimgr.config.fields import Bad, Field, Table
+from pimgr.config.fields import Table
+from pimgr.config.times import END, TIME, WEEKDAYS
 from pimgr.policy.battery.rates import Hours
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WEEK = len(WEEKDAYS)
 HOLIDAYS = "holidays"
 DAYS = WEEK
 """What a holiday counts as where days are numbered: one more than Sunday."""
 EXAMPLE = '{ days = ["mon-fri"], from = "14:00", to = "20:00" }'
-_TIME = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])")
-
-
-def _minutes(value: object) -> int:
-    if isinstance(value, time):
-        raise Bad(f'put it in quotes: "{value:%H:%M}"')
-    found = _TIME.fullmatch(value) if isinstance(value, str) else None
-    if found is None or (found[1] == "24" and found[2] != "00"):
-        raise Bad("write hours and minutes of a day with 24 hours")
-    return int(found[1]) * 60 + int(found[2])
-
-
-TIME = Field('a time such as "14:00"', _minutes)
 
 
 def read_hours(period: Table, name: str, seasons: tuple[str, ...]) -> list[Hours]:
@@ -48,13 +32,13 @@ def read_hours(period: Table, name: str, seasons: tuple[str, ...]) -> list[Hours
 
 
 def _stretch(table: Table, name: str, seasons: tuple[str, ...]) -> list[Hours]:
-    start, end = table.need("from", TIME, None), table.need("to", TIME, None)
+    start, end = table.need("from", TIME, None), table.need("to", END, None)
     days = _days(table)
     named = _seasons(table, seasons)
     table.close()
     if start is None or end is None:
         return []
-    if start in (end, 1440):
+    if start == end:
         table.wrong("from", expected='another time than "to"', cure='a whole day is from "00:00" to "24:00"')
         return []
     weekdays = tuple(sorted(day for day in days if day < WEEK))

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import re
-
+from pimgr.config.errors import listed
 from pimgr.config.fields import FLAG, PERCENT, WATTS, Bad, Field, Table
 from pimgr.config.parts import NOTIFIER, Parts
+from pimgr.config.times import TIME, WEEKDAYS, minutes
 from pimgr.policy.news.report_words import Reports
 from pimgr.units import Percent, Watts
-
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
-
-
-def _clock(value: object) -> float:
-    found = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
-        raise Bad("" if isinstance(value, str) else "put it in quotes")
-    return int(found[1]) * 3600.0 + int(found[2]) * 60.0
 
 
 def _weekly(value: object) -> tuple[int, float]:
     """The weekday (0 is Monday), and seconds after midnight."""
     day, _, clock = value.strip().partition(" ") if isinstance(value, str) else ("", "", value)
-    if not isinstance(value, str) or day.lower()[:3] not in DAYS or not clock:
-        raise Bad("put it in quotes" if not isinstance(value, str) else f"days are {', '.join(DAYS)}")
-    return DAYS.index(day.lower()[:3]), _clock(clock)
+    if not isinstance(value, str) or day.lower()[:3] not in WEEKDAYS or not clock:
+        raise Bad("put it in quotes" if not isinstance(value, str) else f"days are {listed(WEEKDAYS)}")
+    return WEEKDAYS.index(day.lower()[:3]), 60.0 * minutes(clock)
 
 
-CLOCK = Field('a local time of day, such as "20:00"', _clock)
 WEEKLY = Field('a day of the week and a local time, such as "sun 10:00"', _weekly)
 
 
@@ -49,7 +38,7 @@ class Mail:
         weekday, at_s = self.drill.get("weekly", WEEKLY, (None, usual.drill_at_s))
         return Reports(
             daily=self.mail.get("daily_report", FLAG, usual.daily),
-            report_at_s=self.mail.get("report_at", CLOCK, usual.report_at_s),
+            report_at_s=60.0 * self.mail.get("report_at", TIME, usual.report_at_s / 60.0),
             import_w=Watts(self.mail.get("peak_import", WATTS, usual.import_w)),
             battery_low=self._battery_low(usual.battery_low),
             drill_weekday=weekday,
@@ -58,11 +47,11 @@ class Mail:
 
     def _battery_low(self, usual: tuple[Percent, ...]) -> tuple[Percent, ...]:
         expected = "a list of percentages, such as [15, 5]"
-        listed = self.mail.listing("battery_low", expected)
-        if listed is None:
+        values = self.mail.listing("battery_low", expected)
+        if values is None:
             return usual
         try:
-            return tuple(sorted({Percent(PERCENT.read(item)) for item in listed}, reverse=True))
+            return tuple(sorted({Percent(PERCENT.read(item)) for item in values}, reverse=True))
         except Bad as error:
             self.mail.wrong("battery_low", expected=expected, cure=error.cure)
             return usual

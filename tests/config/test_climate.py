@@ -130,6 +130,7 @@ def test_precooling_waits_for_105_f_from_noon_and_spends_no_low_battery_unless_a
         (["cooling = false"], "climate.cooling: false: true, or heating = true"),
         (["in_peak = false"], "climate: no time at which it counts: "),
         (["[climate.precool]", 'at = "noon"'], "climate.precool.at: "),
+        (["[climate.precool]", 'at = "24:00"'], 'climate.precool.at: "24:00": a local time of day'),
         (["[climate.precool]", 'to = "50 F"'], 'climate.precool.to: "50 F": no less than coolest'),
         (["[climate.precool]", "colour = 1"], "climate.precool.colour: "),
     ],

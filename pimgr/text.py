@@ -1,9 +1,10 @@
-"""Names and words that others chose, made harmless: one escaper for terminal, log, mail and page."""
+"""Words that others chose, made harmless: one escaper for terminal, log, mail and page; and which word was meant."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 LIMIT = 500
 """Longest text of a device or a config that is shown; nobody reads on, and a log line has an end."""
@@ -51,3 +52,18 @@ def _escape(letter: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`did you mean "x"?` for the nearest of `known`, else nothing."""
+    near = nearest(word, known)
+    return f'did you mean "{near}"?' if near else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The one of `known` that may have been meant, whatever its capitals; "" where none is like it."""
+    import difflib
+
+    by_low = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(word[:100].lower(), list(by_low), n=1, cutoff=0.6)
+    return by_low[near[0]] if near else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import NoReturn
 
@@ -11,7 +10,7 @@ from pimgr.cli.exits import Exit
 from pimgr.cli.word import now
 from pimgr.local_time import shown
 from pimgr.snapshot import Snapshot, ThermostatLine
-from pimgr.text import safe
+from pimgr.text import did_you_mean, safe
 
 SITE = "site"
 """What the battery's own settings are called."""
@@ -59,8 +58,7 @@ def _unknown(part: str, view: Snapshot) -> NoReturn:
         *(one.part for one in view.thermostats),
         *(one.id for one in view.connections),
     ]
-    near = difflib.get_close_matches(part, names, n=1)
-    cure = f'did you mean "{near[0]}"?' if near else "`pimgr status` lists all parts"
+    cure = did_you_mean(part, names) or "`pimgr status` lists all parts"
     say.fail(f'no part is called "{safe(part, 60)}"; {safe(cure, 100)}', Exit.NO)
 
 

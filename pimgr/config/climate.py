@@ -6,12 +6,13 @@ import re
 from dataclasses import dataclass
 
 from pimgr.api import Capability
-from pimgr.config.errors import Kind, did_you_mean, listed, shown
+from pimgr.config.errors import Kind, listed, shown
 from pimgr.config.fields import FLAG, PERCENT, Bad, Field, Table, duration, number
 from pimgr.config.parts import Parts, Role
 from pimgr.config.times import TIME
 from pimgr.policy.battery.rates import Tariff
 from pimgr.policy.thermostats.comfort import LADDER, Climate, Precool, Rung
+from pimgr.text import did_you_mean
 from pimgr.units import Celsius, Percent
 
 THERMOSTAT = Role("a thermostat", frozenset({Capability.THERMOSTAT}), '["hall"]')

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from pimgr.api import Capability, Config, DeviceType, Frozen, replace
-from pimgr.config.errors import ConfigErrors, Key, Kind, Report, did_you_mean, listed, shown
+from pimgr.config.errors import ConfigErrors, Key, Kind, Report, listed, shown
 from pimgr.config.fields import IDENTIFIER, TEXT, Table
 from pimgr.config.typed import SecretUses, Typing
 from pimgr.plugins import Plugins, PluginStatus, plugin_of
 from pimgr.policy.model import Origin
-from pimgr.text import safe
+from pimgr.text import did_you_mean, safe
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -119,12 +118,6 @@ def shown(value: object) -> str:
         case _:
             text = str(value) if not isinstance(value, int) or abs(value) < 10**30 else "a very large number"
     return safe(text, 120)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean "x"?` for the nearest of `known`, else nothing."""
-    near = difflib.get_close_matches(word[:100].lower(), list(known), n=1, cutoff=0.6)
-    return f'did you mean "{near[0]}"?' if near else ""
 
 
 def listed(words: Iterable[str], most: int = 12) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
-from pimgr.config.errors import Key, Kind, Report, did_you_mean, listed, shown
+from pimgr.config.errors import Key, Kind, Report, listed, shown
+from pimgr.text import did_you_mean
 
 T = TypeVar("T")
 D = TypeVar("D")

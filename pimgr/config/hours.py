@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pimgr.config.errors import Kind, did_you_mean, listed, shown
+from pimgr.config.errors import Kind, listed, shown
 from pimgr.config.fields import Table
 from pimgr.config.times import END, TIME, WEEKDAYS
 from pimgr.policy.battery.rates import Hours
+from pimgr.text import did_you_mean
 
 WEEK = len(WEEKDAYS)
 HOLIDAYS = "holidays"

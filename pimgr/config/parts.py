@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pimgr.api import Capability
-from pimgr.config.errors import Key, Kind, Report, did_you_mean, listed, shown
+from pimgr.config.errors import Key, Kind, Report, listed, shown
 from pimgr.config.fields import Table
+from pimgr.text import did_you_mean
 
 
 @dataclass(frozen=True)

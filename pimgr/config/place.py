@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from zoneinfo import available_timezones
 
-from pimgr.config.errors import Kind, did_you_mean
+from pimgr.config.errors import Kind
 from pimgr.config.fields import Bad, Field, Table, number
 from pimgr.local_time import zone_of
 from pimgr.policy.calendar import Place
+from pimgr.text import did_you_mean, nearest
 
 
 def _zone(value: object) -> str:
@@ -24,11 +25,9 @@ def _near(value: str) -> str:
     known = available_timezones()
     if not known:
         return "this box has no time zones at all: install the package tzdata"
-    by_low = {name.lower(): name for name in known}
-    city = {name.rpartition("/")[2]: name for name in by_low}
-    near = did_you_mean(value, by_low) or did_you_mean(value.replace(" ", "_").rpartition("/")[2], city)
-    found = near.split('"')[1] if near else ""
-    return f'did you mean "{by_low.get(found) or by_low[city[found]]}"?' if found else ""
+    cities = {name.rpartition("/")[2]: name for name in sorted(known)}
+    city = nearest(value.replace(" ", "_").rpartition("/")[2], cities)
+    return did_you_mean(value, known) or (f'did you mean "{cities[city]}"?' if city else "")
 
 
 def _degrees(most: float) -> Field[float]:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pimgr.api import SiteMode
-from pimgr.config.errors import Kind, did_you_mean, shown
+from pimgr.config.errors import Kind, shown
 from pimgr.config.fields import FLAG, PERCENT, Bad, Field, Table
 from pimgr.config.parts import CONTROL, Parts
 from pimgr.policy.aspects import GridCharging, Mode, Reserve, Setting
 from pimgr.policy.battery.settings import SitePolicy
 from pimgr.policy.battery.site_telling import SITE
+from pimgr.text import did_you_mean
 from pimgr.units import Percent
 
 D = TypeVar("D")

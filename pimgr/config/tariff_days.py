@@ -6,9 +6,10 @@ import re
 from datetime import date
 
 from pimgr import days_off
-from pimgr.config.errors import Kind, did_you_mean, listed, shown
+from pimgr.config.errors import Kind, listed, shown
 from pimgr.config.fields import TEXT, Bad, Field, Table
 from pimgr.policy.battery.rates import Holidays
+from pimgr.text import did_you_mean
 
 _DAY = re.compile(r"(?:([0-9]{4})-)?([0-9]{2})-([0-9]{2})")
 LEAP_YEAR = 2028
@@ -103,8 +104,5 @@ def _named(table: Table, index: int, name: str, where: tuple[str, str]) -> None:
     if days_off.is_known(name, *where, YEARS):
         return
     known = days_off.names_of(*where, YEARS)
-    low = {one.lower(): one for one in known}
-    near = did_you_mean(name, low)
-    cure = f'did you mean "{low[near.split(chr(34))[1]]}"?' if near else ""
-    expected = f"how one of these begins: {listed(known, MOST_NAMES)}"
+    cure, expected = did_you_mean(name, known), f"how one of these begins: {listed(known, MOST_NAMES)}"
     table.report.add(table.path("names", index), Kind.VALUE, found=shown(name), expected=expected, cure=cure)

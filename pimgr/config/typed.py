@@ -11,9 +11,9 @@ import msgspec
 from msgspec import inspect
 
 from pimgr.api import Config, Secret
-from pimgr.config.errors import CURE_INDENT, Key, Kind, Report, did_you_mean, listed, shown
+from pimgr.config.errors import CURE_INDENT, Key, Kind, Report, listed, shown
 from pimgr.config.secrets import NAME, secrets_folder
-from pimgr.text import safe
+from pimgr.text import did_you_mean, safe
 
 SecretUses = dict[Key, str]
 """Where the config refers to a secret, and its name."""

@@ -16,7 +16,6 @@ grid = "SystemIslandedActive"
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -30,6 +29,7 @@ from pimgr.api import Config
 from pimgr.house.faults import Fault, FaultTimes
 from pimgr.house.kinds import DeviceSpec, Power, Seconds, find_kind, kind_names
 from pimgr.house.physics import Battery
+from pimgr.text import did_you_mean
 
 VERSION = 1
 CONNECTED = "SystemGridConnected"
@@ -222,5 +222,5 @@ def _value(kind: Any, value: Any, path: str, errors: list[str]) -> Any:
 
 
 def _meant(key: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(key, list(known), n=1)
-    return f'; did you mean "{close[0]}"?' if close else ""
+    near = did_you_mean(key, known)
+    return f"; {near}" if near else ""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pimgr.text import safe, safe_lines, safe_markup
+from pimgr.text import did_you_mean, safe, safe_lines, safe_markup
 
 NASTY = st.text(alphabet=st.one_of(st.characters(), st.sampled_from("[]\\/@#ab=\x1b\u202e\u0301\n")), max_size=60)
 
@@ -68,3 +68,10 @@ def test_no_name_becomes_markup(text: str) -> None:
     shown = shown[:-1] + "\\x5c" if shown.endswith("\\") else shown
     assert rendered.plain == f"{shown} after"
     assert [(span.start, span.end, span.style) for span in rendered.spans] == [(0, len(shown), "red")]
+
+
+def test_what_may_have_been_meant_is_named_as_it_is_written_there():
+    zones = ["Europe/Berlin", "America/New_York"]
+    assert did_you_mean("europe/berln", zones) == 'did you mean "Europe/Berlin"?'
+    assert did_you_mean("KWH", ["Wh", "kWh"]) == 'did you mean "kWh"?'
+    assert did_you_mean("x" * 10**6, zones) == did_you_mean("", zones) == did_you_mean("Berlin", []) == ""

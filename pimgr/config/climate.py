@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from pimgr.api import Capability
-from pimgr.config.errors import Kind, listed, shown
-from pimgr.config.fields import FLAG, PERCENT, Bad, Field, Table, duration, number
+from pimgr.config.errors import Kind, listed
+from pimgr.config.fields import FLAG, PERCENT, TEXT, Bad, Field, Table, duration, measured, number
+from pimgr.config.hours import season
 from pimgr.config.parts import Parts, Role
 from pimgr.config.times import TIME
 from pimgr.policy.battery.rates import Tariff
 from pimgr.policy.thermostats.comfort import LADDER, Climate, Precool, Rung
-from pimgr.text import did_you_mean
 from pimgr.units import Celsius, Percent
 
 THERMOSTAT = Role("a thermostat", frozenset({Capability.THERMOSTAT}), '["hall"]')
@@ -22,25 +21,16 @@ LEAST_STEP = 1.0
 MOST_EASE = 10.0
 USUAL_HIGH, USUAL_COOL = Celsius((105.0 - 32.0) / 1.8), Celsius((67.0 - 32.0) / 1.8)
 UNITS = ("F", "C")
-_DEGREES = re.compile(r"\s*(-?[0-9]+(?:\.[0-9]+)?)\s*°?\s*([A-Za-z]+)\s*")
-
-
-def _measured(value: object) -> tuple[float, str]:
-    """A number and its unit."""
-    match = _DEGREES.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise Bad('write a number and a unit in quotes, such as "67 F" or "19.5 C"')
-    if match[2] not in UNITS:
-        raise Bad(did_you_mean(match[2], UNITS) or "units are F and C")
-    return float(match[1]), match[2]
+FAHRENHEIT = ("F", "°F")
+DEGREES = (*FAHRENHEIT, "C", "°C")
 
 
 def temperature(low: float, high: float, example: str) -> Field[Celsius]:
     """A temperature from `low` to `high` °C. It carries its unit: 20 is cold in one and warm in the other."""
 
     def read(value: object) -> Celsius:
-        degrees, unit = _measured(value)
-        return Celsius(number((degrees - 32.0) / 1.8 if unit == "F" else degrees, low, high))
+        degrees, unit = measured(value, DEGREES)
+        return Celsius(number((degrees - 32.0) / 1.8 if unit in FAHRENHEIT else degrees, low, high))
 
     span = f"{low:g} to {high:g} C ({low * 1.8 + 32:g} to {high * 1.8 + 32:g} F)"
     return Field(f'a temperature from {span}, such as "{example}"', read)
@@ -48,8 +38,8 @@ def temperature(low: float, high: float, example: str) -> Field[Celsius]:
 
 def _ease(value: object) -> float:
     """A difference in K."""
-    degrees, unit = _measured(value)
-    return number(degrees / 1.8 if unit == "F" else degrees, LEAST_STEP, MOST_EASE)
+    degrees, unit = measured(value, DEGREES)
+    return number(degrees / 1.8 if unit in FAHRENHEIT else degrees, LEAST_STEP, MOST_EASE)
 
 
 EASE = Field('by how much set points move, from 1 to 10 C (1.8 to 18 F), such as "2 F"', _ease)
@@ -157,22 +147,11 @@ class ClimateTable:
         return ("summer",) if "summer" in self._known() else ()
 
     def _known(self) -> list[str]:
-        return [season.name for season in self.tariff.seasons] if self.tariff else []
+        return [each.name for each in self.tariff.seasons] if self.tariff else []
 
     def _seasons(self, table: Table, usual: tuple[str, ...]) -> tuple[str, ...]:
-        values = table.listing("seasons", 'a list of seasons of the tariff, such as ["summer"]')
-        if values is None:
-            return usual
-        known, found = self._known(), list[str]()
-        for index, value in enumerate(values):
-            if isinstance(value, str) and (value in known or self.unclear):
-                found.append(value)
-                continue
-            there = f"there are {listed(known)}" if known else "it has none: remove this line"
-            cure = (did_you_mean(value, known) if isinstance(value, str) else "") or there
-            key = table.path("seasons", index)
-            self.report.add(key, Kind.VALUE, found=shown(value), expected="a season of the tariff", cure=cure)
-        return tuple(found)
+        found = table.items("seasons", TEXT if self.unclear else season(self._known()))
+        return usual if found is None else found
 
     def _may_have_peak(self) -> bool:
         return self.unclear or (self.tariff is not None and any(period.peak for period in self.tariff.periods))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z%]+)\s*")
+_QUANTITY = re.compile(r"\s*(-?[0-9]+(?:\.[0-9]+)?)\s*(°?[A-Za-z%/]+)\s*")
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _WATTS = {"W": 1.0, "kW": 1000.0}
 _PEAK_WATTS = {"Wp": 1.0, "kWp": 1000.0}
@@ -61,19 +61,26 @@ def number(value: object, low: float, high: float) -> float:
     return float(value)
 
 
-def _quantity(value: object, units: dict[str, float], low: float, high: float) -> float:
+def measured(value: object, units: Collection[str]) -> tuple[float, str]:
+    """A number and its unit; raises Bad."""
     found = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise Bad(f"write a number and a unit: {listed(units)}")
     if found[2] not in units:
         raise Bad(did_you_mean(found[2], units) or f"units are {listed(units)}")
-    return number(float(found[1]) * units[found[2]], low, high)
+    return float(found[1]), found[2]
+
+
+def quantity(value: object, units: Mapping[str, float], low: float, high: float) -> float:
+    """A number from `low` to `high`, in units of which each is so many of ours; raises Bad."""
+    amount, unit = measured(value, units)
+    return number(amount * units[unit], low, high)
 
 
 def duration(low_s: float, high_s: float, example: str) -> Field[float]:
     """Seconds, written with a unit: a bare number would leave it open whether it means seconds or minutes."""
     expected = f'a duration from {_spoken(low_s)} to {_spoken(high_s)}, such as "{example}"'
-    return Field(expected, lambda value: _quantity(value, _SECONDS, low_s, high_s))
+    return Field(expected, lambda value: quantity(value, _SECONDS, low_s, high_s))
 
 
 def _spoken(seconds: float) -> str:
@@ -83,13 +90,13 @@ def _spoken(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds else "0 s"
 
 
-def _with_unit(value: object, units: dict[str, float], high: float) -> float:
-    return _quantity(value, units, 1.0, high) if isinstance(value, str) else number(value, 1.0, high)
+def _with_unit(value: object, units: Mapping[str, float], high: float) -> float:
+    return quantity(value, units, 1.0, high) if isinstance(value, str) else number(value, 1.0, high)
 
 
 def _percent(value: object) -> float:
     if isinstance(value, str):
-        return _quantity(value, {"%": 1.0}, 0.0, 100.0)
+        return quantity(value, {"%": 1.0}, 0.0, 100.0)
     return number(value, 0.0, 100.0)
 
 
@@ -164,6 +171,20 @@ class Table:
             self.wrong(name, expected=expected, cure=cure)
             return None
         return value
+
+    def items(self, name: str, field: Field[T]) -> tuple[T, ...] | None:
+        """A list of which each is such a field; what is bad is reported and left out. None as for `listing`."""
+        values = self.listing(name, f"a list in brackets, each of it {field.expected}")
+        if values is None:
+            return None
+        found = []
+        for index, value in enumerate(values):
+            try:
+                found.append(field.read(value))
+            except Bad as error:
+                key = self.path(name, index)
+                self.report.add(key, Kind.VALUE, found=shown(value), expected=field.expected, cure=error.cure)
+        return tuple(found)
 
     def table(self, name: str) -> Table:
         """A table below this one; an empty one where it is missing, or bad (and then reported)."""

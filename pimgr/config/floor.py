@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
-from pimgr.config.fields import PERCENT, Bad, Field, Table, duration, number
+from pimgr.config.fields import PERCENT, Field, Table, duration, quantity
 from pimgr.config.site import reserve
 from pimgr.policy.battery.rates import Floor
 from pimgr.units import Percent
 
-_SPEED = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(km/h|m/s|mph)\s*")
-_M_S = {"km/h": 1 / 3.6, "m/s": 1.0, "mph": 0.44704}
-
-
-def _speed(value: object) -> float:
-    found = _SPEED.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise Bad("write a number and a unit: km/h, mph, m/s")
-    return number(float(found[1]) * _M_S[found[2]], 1.0, 150.0)
-
-
-SPEED = Field('a speed such as "75 km/h" or "47 mph"', _speed)
+_M_S = {"km/h": 1 / 3.6, "mph": 0.44704, "m/s": 1.0}
+SPEED = Field('a speed such as "75 km/h" or "47 mph"', lambda value: quantity(value, _M_S, 1.0, 150.0))
 
 
 def read_floor(table: Table) -> Floor:

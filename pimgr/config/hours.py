@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pimgr.config.errors import Kind, listed, shown
-from pimgr.config.fields import Table
+from pimgr.config.fields import Bad, Field, Table
 from pimgr.config.times import END, TIME, WEEKDAYS
 from pimgr.policy.battery.rates import Hours
 from pimgr.text import did_you_mean
@@ -35,7 +37,7 @@ def read_hours(period: Table, name: str, seasons: tuple[str, ...]) -> list[Hours
 def _stretch(table: Table, name: str, seasons: tuple[str, ...]) -> list[Hours]:
     start, end = table.need("from", TIME, None), table.need("to", END, None)
     days = _days(table)
-    named = _seasons(table, seasons)
+    named = table.items("seasons", season(seasons)) or ()
     table.close()
     if start is None or end is None:
         return []
@@ -48,40 +50,36 @@ def _stretch(table: Table, name: str, seasons: tuple[str, ...]) -> list[Hours]:
 
 def _days(table: Table) -> set[int]:
     """Numbers of weekdays; every one where none is named."""
-    expected = f'days in quotes, such as ["mon-fri"] or ["sat", "sun", "{HOLIDAYS}"]'
-    values = table.listing("days", expected)
-    if values is None:
+    found = table.items("days", SPAN)
+    if found is None:
         return set(range(WEEK))
-    if not values:
-        table.wrong("days", expected=expected, cure="without the line, hours count on every day but holidays")
-    found: set[int] = set()
-    for index, value in enumerate(values):
-        mine = _span(value) if isinstance(value, str) else None
-        if mine is None:
-            near = did_you_mean(value, [*WEEKDAYS, HOLIDAYS]) if isinstance(value, str) else ""
-            wanted = f'{listed(WEEKDAYS)}, a span such as "mon-fri", or "{HOLIDAYS}"'
-            table.report.add(table.path("days", index), Kind.VALUE, found=shown(value), expected=wanted, cure=near)
-        found |= mine or set()
-    return found
+    if table.raw["days"] == []:
+        table.wrong("days", expected=SPAN.expected, cure="without the line, hours count on every day but holidays")
+    return set[int]().union(*found)
 
 
-def _span(value: str) -> set[int] | None:
+def _span(value: object) -> set[int]:
     """ "fri-mon" goes over the weekend."""
     if value == HOLIDAYS:
         return {DAYS}
-    first, dash, last = value.partition("-")
+    first, dash, last = value.partition("-") if isinstance(value, str) else ("", "", "")
     if first not in WEEKDAYS or (dash and last not in WEEKDAYS):
-        return None
+        raise Bad(did_you_mean(value, [*WEEKDAYS, HOLIDAYS]) if isinstance(value, str) else "put it in quotes")
     begin, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
     return {(begin + step) % WEEK for step in range((end - begin) % WEEK + 1)}
 
 
-def _seasons(table: Table, known: tuple[str, ...]) -> tuple[str, ...]:
-    values = table.listing("seasons", 'names of seasons, such as ["summer"]')
-    for index, value in enumerate(values or ()):
+SPAN = Field(f'{listed(WEEKDAYS)}, a span such as "mon-fri", or "{HOLIDAYS}"', _span)
+
+
+def season(known: Sequence[str]) -> Field[str]:
+    """One of the tariff's seasons."""
+
+    def read(value: object) -> str:
+        if not isinstance(value, str):
+            raise Bad("put it in quotes")
         if value not in known:
-            expected = f"one of {listed(known)}" if known else "no seasons, as the tariff has none"
-            cure = did_you_mean(value, known) if isinstance(value, str) else ""
-            cure = cure or ("" if known else "a season begins with the line [[tariff.seasons]], before the periods")
-            table.report.add(table.path("seasons", index), Kind.VALUE, found=shown(value), expected=expected, cure=cure)
-    return tuple(value for value in values or () if value in known)
+            raise Bad(did_you_mean(value, known) or ("" if known else "one begins with the line [[tariff.seasons]]"))
+        return value
+
+    return Field(f"one of {listed(known)}" if known else "no season, as the tariff has none", read)

@@ -46,15 +46,8 @@ class Mail:
         )
 
     def _battery_low(self, usual: tuple[Percent, ...]) -> tuple[Percent, ...]:
-        expected = "a list of percentages, such as [15, 5]"
-        values = self.mail.listing("battery_low", expected)
-        if values is None:
-            return usual
-        try:
-            return tuple(sorted({Percent(PERCENT.read(item)) for item in values}, reverse=True))
-        except Bad as error:
-            self.mail.wrong("battery_low", expected=expected, cure=error.cure)
-            return usual
+        found = self.mail.items("battery_low", PERCENT)
+        return usual if found is None else tuple(sorted({Percent(percent) for percent in found}, reverse=True))
 
     def close(self) -> None:
         """Report the keys that nobody asked for."""

@@ -52,8 +52,8 @@ def read_holidays(table: Table) -> Holidays:
     """What `[tariff.holidays]` says; without it there are none."""
     country = table.get("country", TEXT, "")
     subdivision = table.get("subdivision", TEXT, "")
-    names = _list(table, "names", TEXT)
-    dates = _list(table, "dates", DAY)
+    names = table.items("names", TEXT) or ()
+    dates = table.items("dates", DAY) or ()
     table.close()
     for name in ("subdivision", "names"):
         if name in table and "country" not in table:
@@ -64,18 +64,6 @@ def read_holidays(table: Table) -> Holidays:
     for index, name in enumerate(names):
         _named(table, index, name, (country, subdivision))
     return Holidays(country=country, subdivision=subdivision, names=names, dates=dates)
-
-
-def _list(table: Table, name: str, field: Field[str]) -> tuple[str, ...]:
-    values = table.listing(name, f"a list in brackets, each of it {field.expected}")
-    found = []
-    for index, value in enumerate(values or ()):
-        try:
-            found.append(field.read(value))
-        except Bad as error:
-            key = table.path(name, index)
-            table.report.add(key, Kind.VALUE, found=shown(value), expected=field.expected, cure=error.cure)
-    return tuple(found)
 
 
 def _there(table: Table, country: str, subdivision: str) -> bool:

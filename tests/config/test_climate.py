@@ -72,7 +72,7 @@ def test_a_whole_table_is_read_as_it_is_written() -> None:
         "heating = true",
         'seasons = ["summer", "winter"]',
         'warmest = "30 C"',
-        'coolest = "59 F"',
+        'coolest = "59 °F"',
         'min_off = "10min"',
         "[climate.precool]",
         'at = "11:30"',
@@ -112,6 +112,7 @@ def test_precooling_waits_for_105_f_from_noon_and_spends_no_low_battery_unless_a
         (["warmest = 30"], "climate.warmest: 30: a temperature from 20 to 40 C (68 to 104 F)"),
         (['warmest = "300 F"'], "climate.warmest: "),
         (['warmest = "30 K"'], "climate.warmest: "),
+        (['coolest = "-10 °C"'], 'climate.coolest: "-10 °C": a temperature from 5 to 25 C'),
         (['warmest = "20 C"', 'coolest = "21 C"'], "climate.coolest: "),
         (['ladder = [{ below = 50, ease = "1 F" }]'], "climate.ladder #1.ease: "),
         (["ladder = [{ below = 50, ease = 2 }]"], "climate.ladder #1.ease: 2: by how much"),
@@ -125,7 +126,7 @@ def test_precooling_waits_for_105_f_from_noon_and_spends_no_low_battery_unless_a
             ['ladder = [{ below = 50, ease = "4 F" }, { below = 35, ease = "4 F" }]'],
             'climate.ladder #2.ease: "4 F": at least 1 C (1.8 F) more',
         ),
-        (['seasons = ["sumer"]'], 'climate.seasons #1: "sumer": a season of the tariff; did you mean "summer"?'),
+        (['seasons = ["sumer"]'], 'climate.seasons #1: "sumer": one of summer, winter; did you mean "summer"?'),
         (['min_off = "5 hours"'], "climate.min_off: "),
         (["cooling = false"], "climate.cooling: false: true, or heating = true"),
         (["in_peak = false"], "climate: no time at which it counts: "),
@@ -154,7 +155,7 @@ def test_a_peak_needs_a_tariff_and_a_forecast_high_a_forecast() -> None:
     )
 
 
-NO_SEASON = "a season of the tariff; it has none: remove this line"
+NO_SEASON = "no season, as the tariff has none; one begins with the line [[tariff.seasons]]"
 
 
 def test_without_a_tariff_there_are_no_seasons() -> None:
@@ -182,7 +183,7 @@ def test_what_is_wrong_with_the_tariff_is_not_told_again_of_the_thermostats(old:
     [error] = told(*lines, tariff=text)
     assert error.startswith(f"{key}: ")
     [_, nonsense] = told(*lines[:2], "seasons = [5]", tariff=text)
-    assert nonsense.startswith("climate.seasons #1: 5: a season")
+    assert nonsense.startswith('climate.seasons #1: 5: a text in "quotes"')
 
 
 def test_all_errors_are_told_at_once() -> None:

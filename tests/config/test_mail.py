@@ -57,8 +57,12 @@ def test_an_empty_list_of_low_charges_tells_of_none() -> None:
         ("report_at = 20", "", 'mail.report_at: a local time of day, such as "20:00"; put it in quotes'),
         ("report_at = 20:00:00", "", 'mail.report_at: a local time of day, such as "20:00"; put it in quotes'),
         ('daily_report = "yes"', "", "mail.daily_report: true or false; "),
-        ("battery_low = 15", "", "mail.battery_low: a list of percentages, such as [15, 5]; "),
-        ("battery_low = [101]", "", "mail.battery_low: a list of percentages, such as [15, 5]; "),
+        (
+            "battery_low = 15",
+            "",
+            "mail.battery_low: a list in brackets, each of it a percentage from 0 to 100, such as ",
+        ),
+        ("battery_low = [5, 101]", "", "mail.battery_low #2: a percentage from 0 to 100, such as 50; "),
         ("peak_import = 0", "", 'mail.peak_import: a power, such as "1 kW" or 1000; '),
         (
             "peak_imports = 1",

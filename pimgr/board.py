@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pimgr.api import (
-    Capability,
     ForecastReading,
     Frozen,
     Grid,
@@ -34,8 +33,8 @@ SETTINGS = ("reserve", "mode", "grid_charging", "storm_watch", "storm", "capacit
 """What one meter may add to another's reading. Powers are never mixed: they belong to one moment."""
 
 
-class Seen(Frozen, kw_only=True):
-    """What nothing is decided by yet: the last reading, however old; `fault`: why the last read gave nothing."""
+class ForecastView(Frozen, kw_only=True):
+    """The last forecast that was read, however old; `fault`: why the last read gave none."""
 
     reading: ForecastReading | None = None
     fault: str = ""
@@ -59,7 +58,7 @@ class Board:
     _grid_known: dict[str, Instant] = field(default_factory=dict)
     _grid_asked: dict[str, Instant] = field(default_factory=dict)
     _site: dict[str, SiteReading] = field(default_factory=dict)
-    _seen: dict[tuple[str, Capability], Seen] = field(default_factory=dict)
+    _forecasts: dict[str, ForecastView] = field(default_factory=dict)
 
     def put(self, part: str, reading: Reading) -> str:
         """Take a reading; gives the reason where it is refused, "" otherwise."""
@@ -75,7 +74,7 @@ class Board:
             case SiteReading():
                 self._site[part] = replace(known, source=part)
             case ForecastReading():
-                self._seen[part, Capability.FORECAST] = Seen(reading=replace(known, source=part))
+                self._forecasts[part] = ForecastView(reading=replace(known, source=part))
             case LoadReading() | LevelReading() | HostReading() | ThermostatReading():
                 before = self._views.get(part, PartView())
                 boot = known.boot_id if isinstance(known, HostReading) and known.up else None
@@ -91,9 +90,9 @@ class Board:
         known = self._views.get(part, PartView())
         self._views[part] = replace(known, steady_since=None, fault=fault)
 
-    def fail_seen(self, part: str, capability: Capability, fault: str) -> None:
+    def fail_forecast(self, part: str, fault: str) -> None:
         """A forecast could not be had: its old reading is kept, and is marked as old by its fault."""
-        self._seen[part, capability] = replace(self._seen.get((part, capability), Seen()), fault=fault)
+        self._forecasts[part] = replace(self._forecasts.get(part, ForecastView()), fault=fault)
 
     def fail_grid(self, source: str) -> None:
         """This grid source did not answer: the next one in the chain is believed at once."""
@@ -107,10 +106,9 @@ class Board:
 
     def forget_all_but(self, parts: set[str]) -> None:
         """Drop what left the house."""
-        for known in (self._views, self._grid, self._site):
+        for known in (self._views, self._grid, self._site, self._forecasts):
             for part in [p for p in known if p not in parts]:
                 del known[part]
-        self._seen = {key: seen for key, seen in self._seen.items() if key[0] in parts}
 
     def _put_grid(self, part: str, reading: GridReading) -> None:
         self._grid[part] = reading
@@ -172,14 +170,14 @@ class Board:
         cloud = self.grid_gap_s.get(meter, 0.0) >= CLOUD_GAP_S
         return self.meter_fresh_s.get(meter, SITE_FRESH_CLOUD_S if cloud else SITE_FRESH_S)
 
-    def seen(self, capability: Capability) -> dict[str, Seen]:
-        """Every forecast."""
-        return {part: seen for (part, what), seen in self._seen.items() if what is capability}
+    def forecasts(self) -> dict[str, ForecastView]:
+        """Every forecast, as it is shown."""
+        return dict(self._forecasts)
 
     def forecast(self) -> ForecastReading | None:
         """The newest forecast that this boot read, of whatever age: it dates its own hours."""
         boot = self.clock.now().boot
-        known = (seen.reading for seen in self._seen.values() if seen.reading and seen.reading.at.boot == boot)
+        known = (one.reading for one in self._forecasts.values() if one.reading and one.reading.at.boot == boot)
         return max(known, key=lambda reading: reading.at.mono_s, default=None)
 
     def views(self) -> dict[str, PartView]:

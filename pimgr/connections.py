@@ -194,7 +194,7 @@ class ConnectionTask:
             case Capability.LOAD | Capability.GRADED_LOAD | Capability.HOST | Capability.THERMOSTAT:
                 self.board.fail(part, fact)
             case Capability.FORECAST:
-                self.board.fail_seen(part, capability, fact)
+                self.board.fail_forecast(part, fact)
 
     def _take(self, part: str, capability: Capability, reading: object) -> DeviceError | None:
         """Put what was read onto the board, unless it is nothing that a device of this kind could say."""

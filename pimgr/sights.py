@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pimgr.api import Capability, ForecastReading, ThermostatReading, replace
-from pimgr.board import Board, Seen
+from pimgr.api import Capability, ThermostatReading, replace
+from pimgr.board import Board, ForecastView
 from pimgr.config import HouseConfig
 from pimgr.policy.model import PartView, Reason
 from pimgr.snapshot import ForecastLine, SiteFact, ThermostatLine
@@ -78,11 +78,11 @@ def _thermostat(part: str, title: str, seen: PartView) -> ThermostatLine:
 
 def forecasts(board: Board) -> tuple[ForecastLine, ...]:
     """How fresh each forecast is."""
-    return tuple(_forecast(part, seen) for part, seen in board.seen(Capability.FORECAST).items())
+    return tuple(_forecast(part, seen) for part, seen in board.forecasts().items())
 
 
-def _forecast(part: str, seen: Seen) -> ForecastLine:
-    if not isinstance(seen.reading, ForecastReading):
+def _forecast(part: str, seen: ForecastView) -> ForecastLine:
+    if seen.reading is None:
         return ForecastLine(part=part, fault=seen.fault)
     hours, days = len(seen.reading.hours), len(seen.reading.days)
     return ForecastLine(part=part, hours=hours, days=days, read_at=seen.reading.at, fault=seen.fault)

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimgr.api import (
-    Capability,
     ForecastDay,
     ForecastHour,
     ForecastReading,
@@ -432,12 +431,12 @@ def test_a_thermostat_that_does_not_answer_keeps_its_old_reading_marked_as_old()
 
 def test_a_thermostat_and_a_forecast_of_one_part_stand_side_by_side() -> None:
     house = House()
-    house.board.fail_seen("both", Capability.FORECAST, "no answer")
+    house.board.fail_forecast("both", "no answer")
     house.board.put("both", hall(house))
     assert house.board.views()["both"].fault == ""
-    assert house.board.seen(Capability.FORECAST)["both"].fault == "no answer"
+    assert house.board.forecasts()["both"].fault == "no answer"
     house.board.forget_all_but(set())
-    assert house.board.seen(Capability.FORECAST) == {}
+    assert house.board.forecasts() == {}
 
 
 @pytest.mark.parametrize(
@@ -478,7 +477,7 @@ def test_a_forecast_says_nothing_that_no_sky_has(hours: Any, days: Any) -> None:
     fine = weather(house, hour(1e9), hour(2e9), days=(ForecastDay("2026-07-31", Celsius(31.0)),))
     assert house.board.put("sky", fine) == ""
     assert house.board.put("sky", weather(house, *hours, days=days)) != ""
-    assert house.board.seen(Capability.FORECAST)["sky"].reading == replace(fine, source="sky")
+    assert house.board.forecasts()["sky"].reading == replace(fine, source="sky")
 
 
 @pytest.mark.parametrize(("level", "fine"), [(0.0, True), (16.0, True), (-1.0, False), (float("nan"), False)])

@@ -327,6 +327,19 @@ def test_strong_gusts_within_a_day_leave_more_in_the_battery(km_h: float, hours:
     assert (f"raised from 20 %, since gusts of {km_h:.0f} km/h are forecast" in why) is (reserve == 60.0)
 
 
+def test_a_raised_reserve_is_told_with_its_reason_whatever_the_period_is_called() -> None:
+    names = ("peak; dear", "cheap; slow")
+    peak, cheap = (replace(p, name=name) for p, name in zip(tariff().periods, names, strict=True))
+    hours = replace(tariff().hours[0], period=peak.name)
+    of = tariff(periods=(peak, cheap), default=cheap.name, hours=(hours,))
+    site = Battery("2027-01-15T13:40", of=of).until("2027-01-15T13:45").gusts(100.0, 2.0).until("2027-01-15T14:30")
+    assert site.edges() == [
+        "cheap; slow began until Fri 13:50: reserve 100 %",
+        "cheap; slow is over",
+        "peak; dear began until Fri 20:01: reserve 60 % (raised from 20 %, since gusts of 100 km/h are forecast)",
+    ]
+
+
 def test_a_gust_that_comes_within_reach_raises_it_and_one_that_passed_doesnt() -> None:
     site = Battery("2027-01-15T14:10").gusts(100.0, 25.0)
     site.live(1800)

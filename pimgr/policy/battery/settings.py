@@ -13,7 +13,7 @@ BACKUP = Mode(SiteMode.BACKUP)
 
 
 class SettingWant(Frozen, kw_only=True):
-    """A rule wants a setting of the site now. `why`: such as "the config wants it".
+    """A rule wants a setting of the site now. `why`: such as "the config wants it"; `raised`: what of it made it more.
 
     `episode`: the tariff window it belongs to, or "": what a person changes is theirs until that is another one.
     `frozen`: what is pursued stays so, and nothing new is asked for. `raises`: also while the vendor's storm watch is
@@ -23,6 +23,7 @@ class SettingWant(Frozen, kw_only=True):
     value: Setting
     rule: str
     why: str
+    raised: str = ""
     episode: str = ""
     frozen: bool = False
     raises: bool = False

@@ -111,9 +111,9 @@ def _of_period(turn: Turn, state: State, of: tuple[Period, Window]) -> tuple[Set
     if period.reserve is not None:
         least = floor.least(turn, state, period)
         reserve = floor.taken(max(period.reserve, least.percent))
-        if reserve > period.reserve:
-            why = f"{why}; raised from {period.reserve:g} %, since {least.why}"
-        wants.append(SettingWant(value=Reserve(Percent(reserve)), rule=RULE, why=why, episode=now_in.id, raises=True))
+        raised = f"raised from {period.reserve:g} %, since {least.why}" if reserve > period.reserve else ""
+        value, why = Reserve(Percent(reserve)), "; ".join(filter(None, (why, raised)))
+        wants.append(SettingWant(value=value, rule=RULE, why=why, raised=raised, episode=now_in.id, raises=True))
     return tuple(wants)
 
 
@@ -127,8 +127,7 @@ def _as_it_was(state: State) -> tuple[SettingWant, ...]:
 
 
 def _phrase(want: SettingWant) -> str:
-    _, raised, why = want.why.partition("; ")
-    return word(want.value) + (f" ({why})" if raised else "")
+    return word(want.value) + (f" ({want.raised})" if want.raised else "")
 
 
 def _until(now_in: Window) -> str:

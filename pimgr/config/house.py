@@ -12,23 +12,22 @@ import tomli
 from pimgr import rates
 from pimgr.api import Capability, DeviceType, Frozen, Secret, replace
 from pimgr.config import beat as beats
+from pimgr.config.battery import CLOUD_GAP_S, BatteryTable
 from pimgr.config.climate import THERMOSTAT, ClimateTable
 from pimgr.config.connections import ConnectionConfig, Connections, Unavailable
 from pimgr.config.errors import ConfigError, ConfigErrors, Kind, Report, shown
-from pimgr.config.fields import PERCENT, SOLAR, WATT_HOURS, WATTS, Table, choice, duration, finite
+from pimgr.config.fields import PERCENT, Table, choice, duration, finite
 from pimgr.config.lines import lines_of
 from pimgr.config.mail import Mail
-from pimgr.config.parts import METER, SHEDDABLE, SOURCE, Parts, Role
+from pimgr.config.parts import SHEDDABLE, SOURCE, Parts, Role
 from pimgr.config.place import place
 from pimgr.config.shedding import Shedding
-from pimgr.config.site import SiteTargets
 from pimgr.config.tariff import Tariffs
 from pimgr.config.typed import SecretUses
 from pimgr.plugins import Plugins
-from pimgr.policy.battery.settings import SitePolicy
-from pimgr.policy.model import Aspect, BatteryPolicy, PartPolicy, Policy, Timing
+from pimgr.policy.model import Aspect, PartPolicy, Policy, Timing
 from pimgr.text import safe
-from pimgr.units import Percent, WattHours, Watts
+from pimgr.units import Percent
 
 VERSION = 1
 LIMIT = 1 << 20
@@ -42,8 +41,6 @@ ASPECTS = {
 """What of a part is taken, by what it can; the first that fits."""
 MOVED = Role("a load, a host or a thermostat", SHEDDABLE.needs | THERMOSTAT.needs)
 """What rules may want something of. Only what is sheddable may be in a tier."""
-CLOUD_GAP_S = 900.0
-"""Readings of a cloud count as continuous up to here. Source: DESIGN, phases."""
 
 
 class HouseConfig(Frozen, kw_only=True):
@@ -143,14 +140,6 @@ class _Grid:
     ignore_intentional: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Battery:
-    policy: BatteryPolicy
-    meters: tuple[str, ...]
-    poll_s: float
-    site: SitePolicy
-
-
 class _Reading:
     """One pass over the file."""
 
@@ -170,7 +159,7 @@ class _Reading:
         shedding = Shedding(self.top, parts)
         shedding.read()
         timing = self._timing(grid)
-        battery = self._battery(parts, grid.sources)
+        battery = BatteryTable(self.top, parts, self._type, grid.sources).read()
         where, tariff = place(self.top), Tariffs(self.top, parts, battery.site).read()
         mail = Mail(self.top, parts)
         notifiers, reports = mail.notifiers(), mail.reports()
@@ -198,7 +187,7 @@ class _Reading:
             connections=(*good.values(), *(ConnectionConfig(id=one.id, type=one.type, table={}) for one in lost)),
             grid_sources=grid.sources,
             meters=battery.meters,
-            meter_fresh_s={meter: self._fresh_s(meter, battery.poll_s) for meter in battery.meters},
+            meter_fresh_s=dict(battery.fresh_s),
             notifiers=notifiers,
             heartbeat=beat.heartbeat,
             heartbeat_every_s=beat.every_s,
@@ -253,45 +242,6 @@ class _Reading:
             stagger_s=stagger_s,
             restore_charge=Percent(above),
             max_gap_s={source: self._max_gap_s(source, grid.poll_s) for source in grid.sources},
-        )
-
-    def _battery(self, parts: Parts, sources: tuple[str, ...]) -> _Battery:
-        table = self.top.table("battery")
-        usual = BatteryPolicy()
-        capacity = table.get("capacity", WATT_HOURS, usual.capacity)
-        load = table.get("assumed_load", WATTS, usual.assumed_load)
-        solar = table.get("solar", SOLAR, None)
-        poll_s = table.get("poll", duration(0.5, 600.0, "10s"), 10.0)
-        meters = parts.several(table, "meters", METER)
-        site = SiteTargets(table, parts, self._is_cloud).read()
-        table.close()
-        if meters is None:
-            every = parts.all(METER)
-            meters = tuple(sorted(every, key=lambda part: sources.index(part) if part in sources else len(sources)))
-        stale_s = max([usual.stale_after_s, *(3.0 * self._meter_poll_s(meter, poll_s) for meter in meters[:1])])
-        battery = BatteryPolicy(
-            capacity=WattHours(capacity),
-            assumed_load=Watts(load),
-            stale_after_s=stale_s,
-            solar_w_per_w_m2=solar,
-        )
-        return _Battery(policy=battery, meters=meters, poll_s=poll_s, site=site)
-
-    def _is_cloud(self, part: str) -> bool:
-        return self._type(part).cloud
-
-    def _fresh_s(self, meter: str, poll_s: float) -> float:
-        if self._type(meter).cloud:
-            return CLOUD_GAP_S
-        return max(BatteryPolicy().stale_after_s, 3.0 * self._meter_poll_s(meter, poll_s))
-
-    def _meter_poll_s(self, meter: str, poll_s: float) -> float:
-        """How often a meter is read: its device type may know better than the config."""
-        kind = self._type(meter)
-        return rates.poll_s(
-            Capability.SITE_METER,
-            {**({} if kind.cloud else {Capability.SITE_METER: poll_s}), **kind.poll_s},
-            kind.cloud,
         )
 
     def _type(self, part: str) -> DeviceType[object]:  # type: ignore[type-var]

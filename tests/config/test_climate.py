@@ -203,7 +203,8 @@ def test_a_house_without_thermostats_has_no_climate() -> None:
     assert any(text.startswith("climate.thermostats: none") for text in told("[climate]", house=house))
 
 
-def test_the_example_in_the_docs_is_valid() -> None:
+def test_what_the_docs_spell_out_are_the_defaults() -> None:
     page = (ROOT / "docs" / "climate.md").read_text()
-    example = page.split("```toml\n")[1].split("```")[0]
-    assert climate(*example.splitlines()).precool is not None
+    spelled = climate(*page.split("```toml\n")[1].split("```")[0].splitlines())
+    assert spelled == climate("[climate]", "[climate.precool]")
+    assert spelled == Climate(thermostats=("hall", "attic"), seasons=("summer",), precool=spelled.precool)

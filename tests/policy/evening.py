@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from pimgr.api import SiteReading
+from pimgr.api import SiteReading, replace
 from pimgr.policy.model import BatteryPolicy, Goal, PartPolicy, Policy, Switch, Tier, Timing
 from pimgr.units import Percent, WattHours, Watts
 from tests.policy.desk import Desk
@@ -32,14 +32,17 @@ def keeping(*loads: str, goal: Goal | None = None) -> Tier:
 
 
 class Evening:
-    """`watts` of each load; `on`: the truth. A load obeys within a step, unless it is `deaf`. `sun`: W at a moment."""
+    """`watts` of each load; `on`: the truth. A load obeys within a step, unless it is `deaf`. `sun`: W at a moment.
+
+    In a `storm` the vendor has the battery keep all it has.
+    """
 
     def __init__(self, of: Policy, watts: Mapping[str, float], *, charge: float = 80.0, base_w: float = 300.0) -> None:
         self.desk, self.watts, self.base_w, self.charge = Desk(of), dict(watts), base_w, charge
         self.on = dict.fromkeys(watts, True)
         self.metered, self.deaf = True, set[str]()
         self.sun: Callable[[float], float] = lambda _t: 0.0
-        self.meters, self.grid = True, "down"
+        self.meters, self.grid, self.storm = True, "down", False
         self.steps: list[tuple[float, tuple[str, ...]]] = []
         """When, in s since the beginning, loads were switched off in one tick."""
         self.backs: list[tuple[float, str]] = []
@@ -67,6 +70,8 @@ class Evening:
                 at=desk.instant(), source=GATEWAY, charge=Percent(self.charge), load_w=Watts(self.load_w),
                 solar_w=Watts(self.sun(self.since)),
             )  # fmt: skip
+            if self.storm:
+                desk.site = replace(desk.site, storm=True, storm_watch=True, reserve=Percent(100.0))
         decision = desk.tick(grid=self.grid)
         off = tuple(a.part for a in decision.actions if a.value == Switch(False))
         if off:

@@ -380,14 +380,7 @@ def test_storm_watch_never_stops_shedding():
     """Netzero refuses grid-loss automations while it is active (netzero#362)."""
     at_once = Tier(name="at once", loads=("dryer",))
     house = Evening(policy(at_once, keeping("boiler", "tv")), {"dryer": 2500.0, "boiler": 1500.0, "tv": 200.0})
-    plain = house.desk.tick
-
-    def in_a_storm(*args, **more):
-        if house.desk.site is not None:
-            house.desk.site = replace(house.desk.site, storm=True, storm_watch=True, reserve=Percent(100.0))
-        return plain(*args, **more)
-
-    house.desk.tick = in_a_storm  # type: ignore[method-assign]
+    house.storm = True
     house.run(600)
     assert house.off() == {"dryer", "boiler"}
 

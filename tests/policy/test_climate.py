@@ -13,7 +13,7 @@ from pimgr.policy.aspects import Mode, SetPoints
 from pimgr.policy.battery.settings import SitePolicy
 from pimgr.policy.model import ClaimStatus
 from pimgr.policy.thermostats.comfort import Climate
-from tests.policy.warm_house import PRECOOL, WINTER, Stat, WarmHouse, calendar, f, in_f, policy, wall
+from tests.policy.warm_house import DAY_S, PRECOOL, WINTER, Stat, WarmHouse, calendar, f, in_f, policy, wall
 
 DOCS = Path(__file__).parents[2] / "docs" / "climate.md"
 
@@ -405,6 +405,13 @@ def test_without_a_peak_today_nothing_is_precooled():
     house = WarmHouse(policy(precool=PRECOOL), days=calendar())
     house.high = 110.0
     assert house.until("20:00").asked() == []
+
+
+@pytest.mark.parametrize(("hours", "asked"), [(23.9, [67.0]), (24.1, [])])
+def test_a_forecast_older_than_a_day_says_nothing_of_todays_heat(hours: float, asked: list[float]) -> None:
+    house = hot()
+    house.boot_t, house.sky_age_s = house.t - 3 * DAY_S, hours * 3600.0
+    assert house.until("13:45").asked() == asked
 
 
 def test_precooling_that_began_goes_on_though_the_forecast_changes():

@@ -86,6 +86,27 @@ def test_a_clock_that_was_wrong_when_it_began_makes_no_outage_old():
     assert desk.state.tiers == ()
 
 
+@pytest.mark.parametrize(
+    "tier",
+    [{}, {"after_s": 600.0}, {"below": Percent(70.0), "restore_above": Percent(80.0)}, {"below_runtime_s": 2 * HOUR}],
+)
+def test_storm_watch_never_stops_a_tier_nor_what_comes_back(tier: dict[str, object]) -> None:
+    """Netzero refuses grid-loss automations while it is active (netzero#362)."""
+    lives = []
+    for storm in (False, True):
+        house = living(75.0, **tier)
+        house.storm = storm
+        house.run(2 * HOUR)
+        assert house.off() == {"dryer"}
+        house.charge = 100.0
+        house.run(1200)
+        house.grid = "up"
+        house.run(60)
+        assert house.off() == set()
+        lives.append((house.steps, house.backs))
+    assert lives[0] == lives[1]
+
+
 def test_the_next_outage_counts_from_its_own_beginning():
     house = living(after_s=600.0)
     house.run(500)

@@ -150,6 +150,7 @@ class WarmHouse:
         self.boots, self.boot_t, self.trusted = 1, self.t - 1000.0, True
         self.charge: float | None = 90.0
         self.high: float | None = None
+        self.sky_age_s = 0.0
         self.grid_up = True
         self.state, self.durable = State(), msgspec.msgpack.encode(State())
         self.wire: list[tuple[float, Action]] = []
@@ -220,7 +221,8 @@ class WarmHouse:
         day = self.days.day(self.t)
         forecast = None
         if self.high is not None and day is not None:
-            forecast = ForecastReading(at=at, source="sky", hours=(), days=(ForecastDay(day.date, f(self.high)),))
+            read = Instant(at.mono_s - self.sky_age_s, at.wall - self.sky_age_s, at.boot)
+            forecast = ForecastReading(at=read, source="sky", hours=(), days=(ForecastDay(day.date, f(self.high)),))
         charge = None if self.charge is None else Percent(self.charge)
         site = SiteReading(at=at, source=GATEWAY, charge=charge, mode=SiteMode.AUTONOMOUS)
         return Inputs(

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pimgr.api import Hold, ThermostatMode
+from pimgr.api import Hold, SiteMode, ThermostatMode
 from pimgr.cli import show
 from pimgr.cli.word import Word
 from pimgr.replay import replay
@@ -68,6 +68,30 @@ def test_the_hours_of_the_config_move_the_battery_and_it_is_told_why_and_until_w
         shown = " ".join(" ".join(show.status(view, Word(running=True, age_s=0.0), box.clock.now())).split())
         assert line(box).why in shown
         return shown
+
+    virtually(main())
+
+
+def test_a_period_sets_the_mode_and_charging_from_the_grid_too(tmp_path: Path) -> None:
+    async def main() -> None:
+        box = box_at(tmp_path, "13:40")
+        peak, rest = 'mode = "autonomous"\ngrid_charging = false\n', 'mode = "backup"\ngrid_charging = true\n'
+        text = box.file.read_text().replace("reserve = 20\n", peak).replace("reserve = 100\n", rest)
+        box.write(text)
+
+        def found() -> tuple[SiteMode, bool]:
+            return box.world.state().mode, box.world.state().grid_charging
+
+        async with box.on():
+            await box.until(lambda: line(box).status == "kept")
+            assert found() == (SiteMode.BACKUP, True)
+            await asyncio.sleep(900.0)
+            assert found() == (SiteMode.AUTONOMOUS, False)
+            assert "mode autonomous (peak until Fri 20:01): seen" in line(box).why
+            assert "charging from the grid forbidden (peak until Fri 20:01): seen" in line(box).why
+            box.clock.advance(6.5 * 3600.0)
+            await box.until(lambda: found() == (SiteMode.BACKUP, True), 600.0)
+        assert all(wish.startswith(("mode", "grid charging")) for wish in box.wishes("tesla"))
 
     virtually(main())
 

@@ -25,6 +25,7 @@ from pimgr.policy.values import aspect_of, word
 
 NOTHING = PartView()
 Key = tuple[str, Aspect]
+FRESH_S = 60.0
 CLOCK_SLACK_S = 1.0
 """A reading may be dated this much after the tick that first sees it."""
 
@@ -84,12 +85,17 @@ class Turn:
         called = ((part, self.of(part)) for part in parts)
         return ", ".join(of.title if of and of.title else part for part, of in called) or "nothing"
 
-    def fresh(self, part: str, fresh_s: float) -> PartReading | None:
-        """The part's last reading, if it is new enough to act on, even though a read after it may have failed."""
-        reading = self.view(part).reading
+    def fresh(self, part: str, within_s: float | None = None) -> PartReading | None:
+        """The part's last reading, if it is new enough to act on, even though a read after it may have failed.
+
+        `within_s` None: as the config has it for this part; a minute for one that left the config.
+        """
+        of, reading = self.of(part), self.view(part).reading
+        if within_s is None:
+            within_s = of.fresh_s if of else FRESH_S
         if reading is None or reading.at.boot != self.now.boot or from_the_future(reading.at, self.now):
             return None
-        return reading if self.now.since(reading.at) <= fresh_s else None
+        return reading if self.now.since(reading.at) <= within_s else None
 
     def read_since(self, part: str, mark: Instant | None) -> bool:
         """Whether the part was read after `mark`."""

@@ -11,7 +11,6 @@ from pimgr.policy.ledger.layers import Proof
 from pimgr.policy.ledger.patience import left_until
 from pimgr.policy.ledger.verdict import (
     Verdict,
-    fresh_reading,
     in_flight,
     is_moved,
     left_alone,
@@ -100,7 +99,7 @@ class Ledger:
 
     def _begin(self, want: Want) -> None:
         of = self.turn.policy.parts[want.part]
-        reading = self.turn.fresh(want.part, of.fresh_s)
+        reading = self.turn.fresh(want.part)
         if reading is None or (want.since and not measured_after(reading.at, want.since, self.turn.now)):
             self.turn.look.add(want.part)
             return
@@ -167,7 +166,7 @@ class Ledger:
         self.turn.tell(f"{claim.part}: taken again before it was given back", claim.part, "taking")
         progress = replace(claim.progress, accepted=False, tries=0)
         claim = replace(self.turn_to(claim, ClaimStatus.TAKING), progress=progress)
-        if claim.aspect is not Aspect.HOST_POWER and fresh_reading(self.turn, claim) is not None:
+        if claim.aspect is not Aspect.HOST_POWER and self.turn.fresh(claim.part) is not None:
             self.ask(key, claim, claim.wanted, want.why)
         else:
             self._pursue_taking(key, claim, want)

@@ -15,7 +15,6 @@ from pimgr.policy.ledger.patience import over_for_it, rest, waiting
 from pimgr.policy.ledger.verdict import (
     WAKE_TRIES,
     Verdict,
-    fresh_reading,
     going_down,
     in_flight,
     is_being_woken,
@@ -133,7 +132,7 @@ def _set_by_hand(turn: Turn, claim: Claim) -> bool:
 
 def _step(ledger: Ledger, claim: Claim, goal: Value, *, held: bool) -> Step:
     """`held`: others must be back before. What is up, or may still be told to stay up, waits for nobody."""
-    turn, reading = ledger.turn, fresh_reading(ledger.turn, claim)
+    turn, reading = ledger.turn, ledger.turn.fresh(claim.part)
     mark = claim.progress.asked_at if claim.status is ClaimStatus.TAKING else claim.since
     if reading is None or (mark is not None and not measured_after(reading.at, mark, turn.now)):
         turn.look.add(claim.part)
@@ -155,7 +154,7 @@ def _step(ledger: Ledger, claim: Claim, goal: Value, *, held: bool) -> Step:
 
 def _in_mid_shutdown(turn: Turn, claim: Claim) -> bool:
     """A host that is still up in its old boot is waited for: only one that is down can be woken."""
-    reading = fresh_reading(turn, claim)
+    reading = turn.fresh(claim.part)
     return isinstance(reading, HostReading) and going_down(turn, claim, reading)
 
 

@@ -47,8 +47,7 @@ def keep(turn: Turn, state: State, claimed: set[Key]) -> State:
 
 def _pursue(turn: Turn, record: Kept, target: StandingTarget) -> Kept:
     record = _hear(turn, record)
-    of = turn.of(record.part)
-    reading = turn.fresh(record.part, of.fresh_s) if of else None
+    reading = turn.fresh(record.part) if turn.of(record.part) else None
     if reading is None or record.seen_at is not None:
         return record
     asked = record.progress.asked_at

@@ -110,7 +110,7 @@ class _Layers:
             return False
         if claim.aspect is not Aspect.HOST_POWER:
             return True
-        reading = self.turn.fresh(part, of.fresh_s)
+        reading = self.turn.fresh(part)
         answers = isinstance(reading, HostReading) and reading.up
         return not answers and (claim.proof.off_at is not None or not proof.is_provable(claim, of))
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from pimgr.api import HostReading, LoadReading, replace
 from pimgr.policy.ledger.layers import Proof
-from pimgr.policy.ledger.verdict import DEFAULT_FRESH_S, Verdict, left_alone
+from pimgr.policy.ledger.verdict import Verdict, left_alone
 from pimgr.policy.model import Aspect, Claim, ClaimStatus, PartPolicy
 from pimgr.policy.turn import Key, Turn, measured_after
 from pimgr.units import Watts
@@ -68,7 +68,7 @@ def _powered_again(turn: Turn, claim: Claim, cut: Claim) -> Claim:
 
 def _is_off(turn: Turn, claim: Claim, of: PartPolicy) -> bool:
     """Whether there is proof now. What is missing for it is looked at."""
-    silent = turn.fresh(claim.part, of.fresh_s)
+    silent = turn.fresh(claim.part)
     if not isinstance(silent, HostReading) or silent.up:
         return False
     watts = _measured(turn, claim, of, silent)
@@ -98,15 +98,13 @@ def _measured(turn: Turn, claim: Claim, of: PartPolicy, silent: HostReading) -> 
 
 
 def _outlet(turn: Turn, of: PartPolicy) -> LoadReading | None:
-    feeding = turn.of(of.outlet) if of.outlet else None
-    reading = turn.fresh(of.outlet, feeding.fresh_s) if of.outlet and feeding else None
+    reading = turn.fresh(of.outlet) if of.outlet else None
     return reading if isinstance(reading, LoadReading) else None
 
 
 def _answers(turn: Turn, witness: str, silent: HostReading) -> bool:
     """Whether the witness was heard after the machine was found silent."""
-    of = turn.of(witness)
-    reading = turn.fresh(witness, of.fresh_s if of else DEFAULT_FRESH_S)
+    reading = turn.fresh(witness)
     if reading is None or not measured_after(reading.at, silent.at, turn.now):
         turn.look.add(witness)
         return False

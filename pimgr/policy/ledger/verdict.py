@@ -15,7 +15,6 @@ from pimgr.policy.thermostats import holds
 from pimgr.policy.turn import Turn, measured_after
 from pimgr.policy.values import enough, fits, value_of
 
-DEFAULT_FRESH_S = 60.0
 WARN_AFTER_S = 120.0
 SHUTDOWN_S = 150.0
 """A host that accepted a shutdown may answer for this long before it is asked again."""
@@ -45,14 +44,9 @@ class Verdict(StrEnum):
     """A thermostat's hold ended by itself, at its time."""
 
 
-def fresh_reading(turn: Turn, claim: Claim) -> PartReading | None:
-    of = turn.of(claim.part)
-    return turn.fresh(claim.part, of.fresh_s if of else DEFAULT_FRESH_S)
-
-
 def in_flight(turn: Turn, claim: Claim, goal: Value) -> Verdict:
     """While a request is under way: only a reading measured after it counts."""
-    reading, asked = fresh_reading(turn, claim), claim.progress.asked_at
+    reading, asked = turn.fresh(claim.part), claim.progress.asked_at
     if reading is None or (asked is not None and not measured_after(reading.at, asked, turn.now)):
         return Verdict.BLIND
     if restarted(reading, claim) and claim.status is ClaimStatus.TAKING:
@@ -74,7 +68,7 @@ def _hold_in_flight(claim: Claim, goal: Value, reading: ThermostatReading) -> Ve
 
 def left_alone(turn: Turn, claim: Claim) -> Verdict:
     """After the acknowledgement: is the part still as we left it, and if not, who changed it?"""
-    reading = fresh_reading(turn, claim)
+    reading = turn.fresh(claim.part)
     if reading is None or not measured_after(reading.at, claim.since, turn.now):
         return Verdict.BLIND
     if isinstance(reading, ThermostatReading):
@@ -115,7 +109,7 @@ def _host_is_up_again(turn: Turn, claim: Claim, reading: HostReading) -> Verdict
 
 def settled(turn: Turn, claim: Claim) -> Claim:
     """As it was taken. A charger that can't go as low as it was asked may have gone lower: a person is told by that."""
-    reading, claim = fresh_reading(turn, claim), replace(claim, ours=())
+    reading, claim = turn.fresh(claim.part), replace(claim, ours=())
     if claim.aspect is not Aspect.LEVEL or reading is None or fits(value_of(reading), claim.wanted):
         return claim
     return replace(claim, wanted=value_of(reading))
@@ -166,7 +160,7 @@ def may_ask_again(turn: Turn, claim: Claim, goal: Value) -> bool:
     progress = claim.progress
     if progress.asked_at is None:
         return True
-    patience, reading = _patience(claim, goal), fresh_reading(turn, claim)
+    patience, reading = _patience(claim, goal), turn.fresh(claim.part)
     if isinstance(goal, SetPoints) and reading is not None and reading.at.boot == progress.asked_at.boot:
         return reading.at.since(progress.asked_at) >= patience  # a poll later, lest a person's change goes unseen
     return turn.waited(progress.asked_at, patience)

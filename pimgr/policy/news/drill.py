@@ -108,11 +108,7 @@ def _tier(turn: Turn, tier: Tier, wants: Iterable[Want]) -> list[str]:
 
 def _silence(turn: Turn, want: Want) -> str:
     """Why nothing is known of a part; "" where it answers."""
-    of, view = turn.of(want.part), turn.view(want.part)
-    if view.fault:
-        return view.fault
-    fresh = turn.fresh(want.part, of.fresh_s) if of is not None else None
-    return "" if fresh is not None else "it was not read lately"
+    return turn.view(want.part).fault or ("" if turn.fresh(want.part) else "it was not read lately")
 
 
 def _fate(turn: Turn, want: Want) -> str:

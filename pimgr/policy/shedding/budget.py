@@ -172,7 +172,7 @@ class _Judgement:
     def _saves(self, part: str) -> Watts | None:
         """W, if it is known to be on."""
         of = self.turn.of(part)
-        reading = self.turn.fresh(part, of.fresh_s) if of else None
+        reading = self.turn.fresh(part)
         if of is None or reading is None or enough(value_of(reading), shed_value(of)):
             return None
         return saved_w(reading, of)

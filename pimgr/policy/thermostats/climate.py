@@ -160,7 +160,7 @@ def _as_it_is(turn: Turn, claim: Claim | None) -> Want | None:
 
 
 def _want(turn: Turn, part: str, claim: Claim | None, cause: Cause) -> Want | None:
-    reading = turn.fresh(part, turn.policy.parts[part].fresh_s)
+    reading = turn.fresh(part)
     stat = reading if isinstance(reading, ThermostatReading) else None
     if claim is None and stat is None:
         turn.reasons.append(_pending(turn, part, cause))

@@ -71,8 +71,7 @@ def ran_out(turn: Turn, reading: ThermostatReading, claim: Claim) -> bool:
 
 def is_over(turn: Turn, claim: Claim) -> bool:
     """Whether a hold that ran out gave back what was found, so that nothing is owed any more."""
-    of = turn.of(claim.part)
-    reading = turn.fresh(claim.part, of.fresh_s if of else SLACK_S)
+    reading = turn.fresh(claim.part)
     if not isinstance(reading, ThermostatReading) or not isinstance(claim.before, SetPoints):
         return False
     return claim.before.scheduled and ran_out(turn, reading, claim)

@@ -155,7 +155,7 @@ class Supervisor:
             after=self._after,
             calendar=Almanac().around,
         )
-        self.loop = Loop(wiring, resume(self.journal.state, self.clock.now()), self.config.policy)
+        self.loop = Loop(wiring, resume(self.journal.state), self.config.policy)
         for number, note in enumerate(self.journal.notes):
             self.worries.note(f"journal {number}", "What pimgr had written down was not as it should be", note)
         self.worries.look_at_disk()

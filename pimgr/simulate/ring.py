@@ -116,7 +116,7 @@ class Ring:
         for device in run.plant.devices.values():
             device.miss()
         durable = msgspec.msgpack.decode(msgspec.msgpack.encode(self.durable), type=State)
-        self.state = resume(durable, self.box.now(run.plant))
+        self.state = resume(durable)
 
     def set_clock(self) -> None:
         """NTP answered."""

@@ -137,9 +137,8 @@ class Desk:
 
     def restart(self) -> None:
         """pimgr was killed and starts again: what is durable is read back, the board is empty."""
-        i = self.instant()
         durable = msgspec.msgpack.decode(msgspec.msgpack.encode(self.state), type=State)
-        self.state, self.views = resume(durable, Now(i.mono_s, i.wall, i.boot, self.trusted)), {}
+        self.state, self.views = resume(durable), {}
 
     def reboot(self, t: float = 20.0) -> None:
         self.t, self.boot, self.trusted = t, self.boot + "+", False

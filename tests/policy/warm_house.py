@@ -163,7 +163,7 @@ class WarmHouse:
 
     def _begin(self) -> None:
         durable = msgspec.msgpack.decode(self.durable, type=State)
-        self.state = resume(durable, self.now())
+        self.state = resume(durable)
         self.views: dict[str, PartView] = {}
         self.polled: dict[str, float] = {}
         self.outcomes: list[Outcome] = []

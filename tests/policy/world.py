@@ -126,7 +126,7 @@ class World:
     def _start(self) -> None:
         self.life += 1
         self.alive = True
-        self.state = resume(msgspec.msgpack.decode(self.durable, type=State), self.now())
+        self.state = resume(msgspec.msgpack.decode(self.durable, type=State))
         self.views: dict[str, PartView] = {}
         self.site: SiteReading | None = None
         self.fresh_grid: list[GridReading] = []

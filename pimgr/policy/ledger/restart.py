@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pimgr.api import Now, replace
+from pimgr.api import replace
 from pimgr.policy.model import ClaimStatus, State
 
 
-def resume(state: State, now: Now) -> State:
+def resume(state: State) -> State:
     """The state to start from after a restart: what was in flight then is resolved by reading, not from memory."""
     claims = tuple(
         replace(c, progress=replace(c.progress, lost=True, problem="pimgr was restarted meanwhile"))

@@ -11,8 +11,6 @@ from pimgr.policy.values import aspect_of
 
 EFFECT_S = 600.0
 """The battery may go on for so long before it obeys. Source: FIELD-NOTES, writes that are accepted and ignored."""
-MAX_GAP_S = 900.0
-"""Two readings further apart than this say nothing of the time between."""
 DISCHARGE_W = 100.0
 """The battery's own losses, and what its meter is wrong by, are no discharge."""
 CHARGE_STEP = 1.0
@@ -25,8 +23,7 @@ def watch(turn: Turn, state: State, *, blind: bool) -> State:
         aspect, site = aspect_of(pursuit.wanted), turn.inputs.site
         span, obeys = state.memory.against.get(aspect), obeyed(turn, pursuit)
         if obeys is False and site is not None:
-            unbroken = span is not None and site.at.boot == span.last.boot and site.at.since(span.last) <= MAX_GAP_S
-            against[aspect] = Span(span.since if span and unbroken else site.at, site.at)
+            against[aspect] = Span(span.since if span and span.goes_on(site.at) else site.at, site.at)
     if against == dict(state.memory.against):
         return state
     return replace(state, memory=replace(state.memory, against=against))

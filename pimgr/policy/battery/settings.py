@@ -10,6 +10,8 @@ from pimgr.units import Percent
 
 FULL = Reserve(Percent(100.0))
 BACKUP = Mode(SiteMode.BACKUP)
+MAX_GAP_S = 900.0
+"""Two readings further apart than this say nothing of the time between."""
 
 
 class SettingWant(Frozen, kw_only=True):
@@ -78,6 +80,10 @@ class Span(Frozen):
 
     since: Instant
     last: Instant
+
+    def goes_on(self, at: Instant) -> bool:
+        """Whether a reading measured then is the next in the row."""
+        return at.boot == self.last.boot and at.since(self.last) <= MAX_GAP_S
 
 
 class SiteState(Frozen, kw_only=True):

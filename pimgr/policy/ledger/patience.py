@@ -30,7 +30,7 @@ def _for_charge(turn: Turn, state: State, claim: Claim) -> str:
     """While the outage lasts, tiers say themselves when their loads come back."""
     timing, since = turn.policy.timing, state.moved_at
     over = state.phase in (Phase.NORMAL, Phase.SUSPECT) and claim.episode.startswith("outage-")
-    if not over or claim.aspect is Aspect.HOLD or since is None or timing.restore_charge <= 0.0:
+    if not over or since is None or timing.restore_charge <= 0.0:
         return ""
     percent, _ = charge.present(state, turn.policy.battery, turn.now)
     if percent is not None and percent >= timing.restore_charge:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pimgr.api import Instant, Severity, SiteReading, replace
 from pimgr.policy import said
-from pimgr.policy.battery.settings import Span
+from pimgr.policy.battery.settings import MAX_GAP_S, Span
 from pimgr.policy.calendar import Window
 from pimgr.policy.model import State
 from pimgr.policy.news import mails, when
@@ -14,8 +14,6 @@ from pimgr.policy.news.report_words import Counted, Flow, Tally
 from pimgr.policy.turn import Turn, from_the_future, measured_after
 from pimgr.units import Percent, WattHours, Watts
 
-MAX_GAP_S = 900.0
-"""Two readings further apart than this say nothing of the time between."""
 SAVE_S = 900.0
 """So often a copy is written down for its own sake: what a crash loses is no longer than a gap that is bridged."""
 SUSTAINED_S = 60.0
@@ -109,8 +107,7 @@ def _span(turn: Turn, span: Span | None, window: Window) -> Span | None:
     if site.grid_w <= turn.policy.reports.import_w or measured is None or measured < window.begins:
         return None
     began = when.wall_of(span.since, turn.now) if span is not None else None
-    unbroken = span is not None and site.at.boot == span.last.boot and site.at.since(span.last) <= MAX_GAP_S
-    if span is None or not unbroken or began is None or began < window.begins:
+    if span is None or not span.goes_on(site.at) or began is None or began < window.begins:
         return Span(site.at, site.at)
     return span if span.last == site.at else Span(span.since, site.at)
 

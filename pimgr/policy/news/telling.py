@@ -22,6 +22,7 @@ from pimgr.policy.news import mails
 from pimgr.policy.persons import term
 from pimgr.policy.persons.people import LEASE
 from pimgr.policy.phases import Move, grid_is_seen
+from pimgr.policy.said import counted
 from pimgr.policy.turn import Turn
 from pimgr.policy.values import word
 from pimgr.policy.want import Want
@@ -168,7 +169,7 @@ def shed(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
 
 def _moved(state: State) -> str:
     moved = sum(claim.aspect is Aspect.HOLD for claim in state.claims)
-    return f", {moved} thermostat{'' if moved == 1 else 's'} moved" if moved else ""
+    return f", {counted(moved, 'thermostat')} moved" if moved else ""
 
 
 def _shed(state: State) -> str:

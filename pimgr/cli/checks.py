@@ -11,6 +11,7 @@ from pimgr.cli import say, show
 from pimgr.cli.exits import Exit
 from pimgr.config import HouseConfig
 from pimgr.plugins import Plugins
+from pimgr.policy.said import counted
 from pimgr.text import safe
 
 MARK = {Severity.INFO: "ok", Severity.WARNING: "look", Severity.CRITICAL: "WRONG"}
@@ -93,9 +94,9 @@ class _Kept:
 
 def _counts(house: HouseConfig) -> str:
     counts = [
-        say.count(len(house.connections), "connection"),
-        say.count(sum(len(one.provides) for one in house.connections), "part"),
-        say.count(len(house.policy.tiers), "tier"),
+        counted(len(house.connections), "connection"),
+        counted(sum(len(one.provides) for one in house.connections), "part"),
+        counted(len(house.policy.tiers), "tier"),
     ]
     return ", ".join(counts)
 

@@ -38,10 +38,6 @@ def leave(status: int) -> NoReturn:
     raise SystemExit(int(status))
 
 
-def count(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")
-
-
 def last_word(folder: Path, *, as_json: bool) -> tuple[Snapshot, Word]:
     """The snapshot of the running pimgr, and what it is worth; ends the program if there is none."""
     from pimgr import snapshot as snapshots

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pimgr.cli.lines import wrapped
+from pimgr.policy.said import counted
 from pimgr.text import safe
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _history(setup: Setup) -> list[str]:
         0,
     )
     total = sum(o.length_s for o in outages) / HOUR_S
-    lines += wrapped(f"{_count(len(outages), 'outage')}, {total:.1f} h in all." if outages else "No outage at all.", 0)
+    lines += wrapped(f"{counted(len(outages), 'outage')}, {total:.1f} h in all." if outages else "No outage at all.", 0)
     for outage in sorted(outages, key=lambda o: -o.length_s)[:LONGEST]:
         at = datetime.fromtimestamp(setup.world.weather.begin + outage.start, UTC).astimezone(zone)
         storm = ", a storm" if outage.major else ""
@@ -54,10 +55,6 @@ def _history(setup: Setup) -> list[str]:
     if len(outages) > LONGEST:
         lines.append(f"  and {len(outages) - LONGEST} shorter ones")
     return lines
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")
 
 
 def _table(cards: Sequence[Card]) -> list[str]:

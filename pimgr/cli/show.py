@@ -9,6 +9,7 @@ from pimgr.api import Instant
 from pimgr.cli import sights
 from pimgr.cli.lines import NAME, WIDTH, wrapped
 from pimgr.cli.word import Word, ago, spoken
+from pimgr.policy.said import counted
 from pimgr.snapshot import AlertLine, ConnectionLine, PartLine, Snapshot
 from pimgr.text import safe
 
@@ -63,7 +64,7 @@ def _facts(snapshot: Snapshot, now: Instant) -> list[str]:
 
 def _alert(one: AlertLine, now: Instant) -> list[str]:
     """What is critical, and whether it is told again."""
-    mails = f"mailed {one.mails} time{'' if one.mails == 1 else 's'}"
+    mails = f"mailed {counted(one.mails, 'time')}"
     told = f"{mails} and not again, since you have seen it" if one.seen else f"{mails}; `pimgr ack` ends that"
     return wrapped(f"! {one.subject} ({told}; it began {ago(one.since, now)})", 2, 4)
 
@@ -86,7 +87,7 @@ def _connections(connections: Sequence[ConnectionLine], now: Instant) -> list[st
     """A connection that only waits to be used, such as mail, is as well as one that answers."""
     sick = [one for one in connections if one.health not in ("ok", "waiting")]
     quiet = [one for one in connections if one.health == "waiting"]
-    count = f"{len(connections)} connection" + ("" if len(connections) == 1 else "s")
+    count = counted(len(connections), "connection")
     if not connections:
         return ["No connections"]
     lines = [f"{count}, {len(sick)} not well" if sick else f"{count}, all well"]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from pimgr.api import Frozen
+from pimgr.policy.said import counted
 from pimgr.text import safe
 
 Key = tuple[str | int, ...]
@@ -56,8 +57,7 @@ class ConfigErrors(Exception):
         super().__init__(path, self.errors)
 
     def __str__(self) -> str:
-        count = "1 error" if len(self.errors) == 1 else f"{len(self.errors)} errors"
-        return "\n\n".join([f"{safe(self.path)} has {count}:", *map(str, self.errors)])
+        return "\n\n".join([f"{safe(self.path)} has {counted(len(self.errors), 'error')}:", *map(str, self.errors)])
 
 
 class Report:

@@ -130,7 +130,9 @@ class Mishaps:
             return
         down_s, error_s = self.random.choice((25.0, 90.0)), self.random.choice((0.0, -3e8, -7200.0, 5e4))
         self.ring.crash(self.run, down_s, reboot=True, error_s=error_s)
-        self.run.after(down_s + self._minutes(self.random.choice((1.0, 20.0, 240.0))), self.ring.set_clock)
+        self.run.after(
+            down_s + self._minutes(self.random.choice((1.0, 20.0, 240.0))), lambda: self.ring.set_clock(self.run)
+        )
 
     def _hand(self) -> None:
         """Somebody presses a button. Most are where the house's tiers are."""

@@ -44,6 +44,7 @@ CHARGE_STEP = 0.5
 """In an outage, whenever the charge moved by so much, in points."""
 SITE = (Aspect.RESERVE, Aspect.MODE, Aspect.GRID_CHARGING)
 Watch = Callable[[Run, "Ring", State, Inputs, Now, Decision], None]
+Decide = Callable[[State, Inputs, Policy, Now], Decision]
 
 
 @dataclass
@@ -69,11 +70,14 @@ class Ring:
     """
 
     policy: Policy
+    decide: Decide = decide
     watches: Sequence[Watch] = ()
     box: Box = field(default_factory=Box)
     state: State = field(default_factory=State)
     durable: State = field(default_factory=State)
     alive: bool = True
+    lucid: list[tuple[float, bool]] = field(default_factory=lambda: [(-math.inf, True)])
+    """Since when it runs and knows the time, or doesn't, oldest first."""
     life: int = 0
     gateway: str = "answers"
     cloud: bool = True
@@ -105,6 +109,7 @@ class Ring:
         """SIGKILL; systemd, or a box that lost power, brings it back. What was durable went through msgpack."""
         self.life += 1
         self.alive, self.crash_when, self.wake = False, "", math.inf
+        self._note_lucidity(run)
         run.after(down_s, lambda: self._start(run, reboot, error_s))
 
     def _start(self, run: Run, reboot: bool, error_s: float) -> None:
@@ -112,15 +117,22 @@ class Ring:
             number = self.box.boot + 1
             self.box = Box(number, f"boot-{number}", run.plant.t - 20.0, error_s, trusted=False)
         self.alive, self.views, self.outcomes, self.commands, self.decision = True, {}, [], [], None
+        self._note_lucidity(run)
         self.grid_read_t = -math.inf
         for device in run.plant.devices.values():
             device.miss()
         durable = msgspec.msgpack.decode(msgspec.msgpack.encode(self.durable), type=State)
         self.state = resume(durable)
 
-    def set_clock(self) -> None:
+    def set_clock(self, run: Run) -> None:
         """NTP answered."""
         self.box.error_s, self.box.trusted = 0.0, True
+        self._note_lucidity(run)
+
+    def _note_lucidity(self, run: Run) -> None:
+        lucid = self.alive and self.box.trusted
+        if lucid is not self.lucid[-1][1]:
+            self.lucid.append((run.plant.t, lucid))
 
     # ------------------------------------------------------------------------------------------------------ to think
 
@@ -134,7 +146,7 @@ class Ring:
             return
         now, before = self.box.now(run.plant), self.state
         inputs = self._inputs(run, now)
-        decision = decide(before, inputs, self.policy, now)
+        decision = self.decide(before, inputs, self.policy, now)
         self.decisions += 1
         for watch in self.watches:
             watch(run, self, before, inputs, now, decision)

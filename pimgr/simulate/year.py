@@ -93,7 +93,9 @@ class Lived(Frozen):
 def ours(setup: Setup) -> Lived:
     """pimgr itself, with all that goes wrong if the scenario has faults."""
     checks = Checks()
-    lived = _live(setup, Ring(policy=setup.policy, watches=(checks,)), ("pimgr", OURS))
+    ring = Ring(policy=setup.policy, watches=(checks,))
+    lived = _live(setup, ring, ("pimgr", OURS))
+    checks.end(lived.run, ring)
     return replace(lived, found=tuple(checks.found))
 
 

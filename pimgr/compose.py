@@ -112,6 +112,7 @@ def _parts(config: HouseConfig, inputs: Inputs, decision: Decision) -> tuple[Par
                 part=part,
                 title=config.titles.get(part, part),
                 state=_state(view),
+                level=reading.level if isinstance(reading, LevelReading) else None,
                 power_w=reading.power_w if isinstance(reading, LoadReading | LevelReading) else None,
                 read_at=reading.at if reading else None,
                 fault=view.fault,

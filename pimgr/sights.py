@@ -33,7 +33,8 @@ def site_facts(board: Board) -> tuple[SiteFact, ...]:
         if (reading := sources.get(field)) is not None:
             told = getattr(reading, field)
             value = form.format(told) if form else ("on" if told else "off")
-            facts.append(SiteFact(name=name, value=value, source=reading.source, at=reading.at))
+            number = float(told) if form and isinstance(told, float | int) else None
+            facts.append(SiteFact(name=name, value=value, number=number, source=reading.source, at=reading.at))
     return tuple(facts)
 
 

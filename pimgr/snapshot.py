@@ -16,11 +16,15 @@ OLD_AFTER_S = 30.0
 
 
 class PartLine(Frozen, kw_only=True):
-    """One part. `state`: on, off, up, silent or unknown; `status`, `why`: what pimgr does with it; `returns`: when."""
+    """One part. `state`: on, off, up, silent or unknown; `status`, `why`: what pimgr does with it; `returns`: when.
+
+    `level`: of a graded load.
+    """
 
     part: str
     title: str
     state: str
+    level: float | None = None
     power_w: Watts | None = None
     read_at: Instant | None = None
     fault: str = ""
@@ -30,10 +34,11 @@ class PartLine(Frozen, kw_only=True):
 
 
 class SiteFact(Frozen, kw_only=True):
-    """One fact about the site, such as "reserve", "30 %", and which meter told it when."""
+    """One fact about the site, such as "reserve", "30 %", and which meter told it when. `number`: where it is one."""
 
     name: str
     value: str
+    number: float | None = None
     source: str
     at: Instant
 

@@ -70,11 +70,12 @@ def test_each_fact_of_the_site_is_shown_with_the_meter_that_told_it(tmp_path: Pa
         box.world.set_power(load_w=700.0)
         async with box.on():
             await box.until(lambda: any(fact.source == "gateway" for fact in box.view().site))
-            facts = {fact.name: (fact.value, fact.source) for fact in box.view().site}
-            assert facts["charge"] == ("80 %", "gateway")
-            assert facts["load"] == ("700 W", "gateway")
-            assert facts["reserve"] == ("20 %", "gateway")
-            assert facts["mode"] == ("self_consumption", "gateway")
+            facts = {fact.name: (fact.value, fact.number, fact.source) for fact in box.view().site}
+            assert facts["charge"] == ("80 %", 80.0, "gateway")
+            assert facts["load"] == ("700 W", 700.0, "gateway")
+            assert facts["reserve"] == ("20 %", 20.0, "gateway")
+            assert facts["mode"] == ("self_consumption", None, "gateway")
+            assert facts["charging from the grid"] == ("on", None, "tesla")
             box.world.fault("gateway", Fault.UNREACHABLE)
             await box.until(lambda: {fact.source for fact in box.view().site} == {"tesla"}, 100.0)
 

@@ -18,7 +18,8 @@ from pimgr.config import ConfigErrors, HouseConfig
 from pimgr.local_time import zone_of
 from pimgr.policy.model import Inputs, State
 from pimgr.simulate import types
-from pimgr.simulate.plan import LONGEST_S, Known, Line, Plan, plan
+from pimgr.simulate.plan import Line, Plan, plan
+from pimgr.simulate.present import LONGEST_S, Known
 
 OLD_FORECAST_S = 12 * 3600.0
 SHOWN_S = 24 * 3600.0
@@ -93,7 +94,7 @@ def lines_of(made: Plan) -> list[str]:
     lines += [f"{head} (battery at {made.charge:.0f} %)"]
     soon = [each for each in made.outage if each.wall - made.at <= SHOWN_S]
     lines += [line for each in soon for line in _line(each, made.at, zone)]
-    lines += [] if made.outage else ["  nothing would go off"]
+    lines += [] if made.outage else ["  nothing more goes off" if made.in_outage else "  nothing would go off"]
     lines += ["  and so on"] if len(soon) < len(made.outage) else []
     lines += wrapped(_lasts(made, zone), 2, 4)
     for assumption in made.assumed:

@@ -15,7 +15,8 @@ from pimgr.cli.planning import lines_of
 from pimgr.policy.model import Inputs
 from pimgr.simulate import home, year
 from pimgr.simulate.chart import CURE, NoPlot, draw
-from pimgr.simulate.plan import Known, Plan, plan
+from pimgr.simulate.plan import Plan, plan
+from pimgr.simulate.present import Known
 from pimgr.simulate.scenario import Planned, Scenario
 from pimgr.snapshot import PartLine, SiteFact, Snapshot
 from pimgr.units import Celsius, Percent, Watts
@@ -77,7 +78,7 @@ def snapshot(charge: float = 90.0, **states: str) -> Snapshot:
         PartLine(part=part, title=part, state=states.get(part, "on"), power_w=Watts(100.0), read_at=at)
         for part in home.default().policy.parts
     )
-    facts = (SiteFact(name="load", value="3500 W", source="gateway", at=at),)
+    facts = (SiteFact(name="load", value="3500 W", number=3500.0, source="gateway", at=at),)
     return Snapshot(
         at=at, pid=1, seq=1, headline="", phase="normal", grid="up", charge=Percent(charge), site=facts, parts=parts
     )

@@ -9,19 +9,20 @@ from typing import NoReturn
 from pimgr import config as configs
 from pimgr import plugins as plugin_loading
 from pimgr import snapshot as snapshots
-from pimgr.api import Now
+from pimgr.api import ForecastReading, Now
 from pimgr.cli import say
 from pimgr.cli.exits import Exit
 from pimgr.cli.lines import wrapped
 from pimgr.cli.word import alive, judge, now, spoken
 from pimgr.config import ConfigErrors, HouseConfig
 from pimgr.local_time import zone_of
-from pimgr.policy.model import Inputs, State
+from pimgr.policy.model import State
 from pimgr.simulate import types
 from pimgr.simulate.plan import Line, Plan, plan
 from pimgr.simulate.present import LONGEST_S, Known
 
 OLD_FORECAST_S = 12 * 3600.0
+"""Older ones are not used."""
 SHOWN_S = 24 * 3600.0
 """Of the outage; JSON has all of it."""
 
@@ -60,13 +61,21 @@ def _known(run: Path, state: Path) -> tuple[str, Known]:
     word = judge(view, here, alive=alive(view.pid))
     if not word.running:
         return f"{word.problem}. What follows is planned from the config alone.", Known(now=present)
-    before, inputs = _journal(state, here.wall)
     boot = Now(here.mono_s, here.wall, view.at.boot, True)
-    return "", Known(now=boot, snapshot=view, state=before, inputs=inputs)
+    try:
+        before, forecast = _journal(state, here.wall)
+    except _Unread as error:
+        missing = f"the journal in {state} can't be read ({error}): that pimgr has turned nothing off is assumed"
+        return "", Known(now=boot, snapshot=view, assumed=(missing,))
+    return "", Known(now=boot, snapshot=view, state=before, forecast=forecast)
 
 
-def _journal(folder: Path, wall: float) -> tuple[State, Inputs | None]:
-    """The state, and the last inputs that were written down; neither is needed, and not everybody may read it."""
+class _Unread(Exception):
+    """Not everybody may read the journal. Its text says what hinders."""
+
+
+def _journal(folder: Path, wall: float) -> tuple[State, ForecastReading | None]:
+    """The state, and the forecast as it was when a decision was last written down. Raises _Unread."""
     import msgspec
 
     from pimgr import sqlite
@@ -75,12 +84,15 @@ def _journal(folder: Path, wall: float) -> tuple[State, Inputs | None]:
 
     try:
         state = read_state(folder)
-        stored = read_decision(folder, 0)
-    except (OSError, sqlite.Error, sqlite.Corrupt, NewerJournal, NoDecision, msgspec.DecodeError):
-        return State(), None
-    inputs = stored.inputs
-    fresh = inputs is not None and inputs.forecast is not None and wall - inputs.forecast.at.wall < OLD_FORECAST_S
-    return state, inputs if fresh else None
+        inputs = read_decision(folder, 0).inputs
+    except NoDecision:
+        return state, None
+    except PermissionError:
+        raise _Unread("it may not be read by this user; try `sudo pimgr plan`") from None
+    except (OSError, sqlite.Error, sqlite.Corrupt, NewerJournal, msgspec.DecodeError) as error:
+        raise _Unread(str(error)) from None
+    forecast = inputs.forecast if inputs is not None else None
+    return state, forecast if forecast is not None and wall - forecast.at.wall < OLD_FORECAST_S else None
 
 
 # ------------------------------------------------------------------------------------------------------------- the text
@@ -97,6 +109,8 @@ def lines_of(made: Plan) -> list[str]:
     lines += [] if made.outage else ["  nothing more goes off" if made.in_outage else "  nothing would go off"]
     lines += ["  and so on"] if len(soon) < len(made.outage) else []
     lines += wrapped(_lasts(made, zone), 2, 4)
+    if made.forecast_age_s is not None:
+        lines += wrapped(f"The weather is that of the forecast, told {spoken(made.forecast_age_s)} ago.", 2, 4)
     for assumption in made.assumed:
         lines += ["", *wrapped(f"Note: {assumption}.", 0, 2)]
     return lines

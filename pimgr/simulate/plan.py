@@ -38,6 +38,7 @@ class Plan(Frozen, kw_only=True):
     """`lasts_s`: how long the protected loads would have power; None: longer than was looked. `assumed`: in words.
 
     `overload`: they lose it because the house draws more than the battery gives, not because that is empty.
+    `forecast_age_s`: of the forecast that was used; None: none was.
     """
 
     at: float
@@ -49,6 +50,7 @@ class Plan(Frozen, kw_only=True):
     lasts_s: float | None
     overload: bool
     assumed: tuple[str, ...]
+    forecast_age_s: float | None = None
 
 
 def plan(house: HouseConfig, known: Known) -> Plan:
@@ -78,6 +80,7 @@ class _Planning:
             lasts_s=None if dark is None else dark - present.t,
             overload=first is not None and first[1] > 1.0,
             assumed=tuple(present.assumed),
+            forecast_age_s=present.forecast_age_s,
         )
 
     # ------------------------------------------------------------------------------------------------- lived through

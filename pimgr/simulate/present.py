@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pimgr.api import ForecastDay, ForecastHour, Frozen, Now, replace
+from pimgr.api import ForecastDay, ForecastHour, ForecastReading, Frozen, Now, replace
 from pimgr.config import HouseConfig
 from pimgr.local_time import zone_of
 from pimgr.policy.aspects import Level, SetPoints
 from pimgr.policy.calendar import Place
-from pimgr.policy.model import Inputs, State
+from pimgr.policy.model import State
 from pimgr.simulate import home as homes
 from pimgr.simulate.devices import LEVEL_STEP, Charger, Host
 from pimgr.simulate.home import Appliance
@@ -29,12 +29,16 @@ USUAL_CHARGE = 80.0
 
 
 class Known(Frozen, kw_only=True):
-    """What the plan may rely on; None or nothing where it isn't known. `now`: by the box's own clock."""
+    """What the plan may rely on; None or nothing where it isn't known. `now`: by the box's own clock.
+
+    `assumed`: in words, what whoever asks had to assume already.
+    """
 
     now: Now
     snapshot: Snapshot | None = None
     state: State = State()
-    inputs: Inputs | None = None
+    forecast: ForecastReading | None = None
+    assumed: tuple[str, ...] = ()
 
 
 class _Told(Weather):
@@ -63,12 +67,14 @@ class _Told(Weather):
 class Present:
     """`begin`: UTC in s, of the full hour with which its time begins; `t`: s since then. `assumed`: in words.
 
-    `on`: by part; `owed`: what pimgr turned off already.
+    `on`: by part; `owed`: what pimgr turned off already. `forecast_age_s`: of the one that is used, if any.
     """
+
+    forecast_age_s: float | None = None
 
     def __init__(self, house: HouseConfig, known: Known) -> None:
         self.policy, self.known = house.policy, known
-        self.assumed: list[str] = []
+        self.assumed = list(known.assumed)
         self.place = self.policy.place or Place()
         self.wall = known.now.wall
         self.begin = self.wall // HOUR_S * HOUR_S
@@ -143,9 +149,8 @@ class Present:
     def _amps(self, each: Appliance) -> float:
         """What its owner set: before pimgr lowered it, or now; where it is off now, as the config has it."""
         line, claim = self.lines.get(each.part), self.claims.get(each.part)
-        if claim is not None and isinstance(claim.before, Level):
-            return claim.before.level
-        return line.level if line is not None and line.level else each.amps
+        before = claim.before.level if claim is not None and isinstance(claim.before, Level) else 0.0
+        return before or (line.level if line is not None else None) or each.amps
 
     def _power_w(self, part: str) -> float | None:
         return self.lines[part].power_w if part in self.lines else None
@@ -164,9 +169,11 @@ class Present:
         return scale * FULL_SUN / PERFORMANCE
 
     def _weather(self) -> Weather:
-        reading = self.known.inputs.forecast if self.known.inputs is not None else None
+        reading = self.known.forecast
         hours = tuple(h for h in reading.hours if h.start + HOUR_S > self.wall) if reading is not None else ()
-        if not hours:
+        if reading is not None and hours:
+            self.forecast_age_s = max(0.0, self.wall - reading.at.wall)
+        else:
             self.assumed.append("there is no forecast: an ordinary day of the season is assumed")
         usual = Climate()
         where = {

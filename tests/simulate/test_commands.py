@@ -12,7 +12,6 @@ import pytest
 
 from pimgr.api import ForecastHour, ForecastReading, Instant, Now
 from pimgr.cli.planning import lines_of
-from pimgr.policy.model import Inputs
 from pimgr.simulate import home, year
 from pimgr.simulate.chart import CURE, NoPlot, draw
 from pimgr.simulate.plan import Plan, plan
@@ -20,6 +19,8 @@ from pimgr.simulate.present import Known
 from pimgr.simulate.scenario import Planned, Scenario
 from pimgr.snapshot import PartLine, SiteFact, Snapshot
 from pimgr.units import Celsius, Percent, Watts
+from tests.cli.making import publish
+from tests.simulate.houses import SMALL
 
 HOUR_S = 3600.0
 MONDAY = 1_783_353_600.0
@@ -89,8 +90,9 @@ def known(view: Snapshot, sun: float = 500.0) -> Known:
         ForecastHour(MONDAY + h * HOUR_S, Celsius(42.0 if 3 <= h <= 8 else 25.0), Percent(0.0), sun, 3.0)
         for h in range(48)
     )
-    forecast = ForecastReading(at=view.at, source="forecast", hours=hours)
-    return Known(now=Now(5000.0, MONDAY, "boot-7", True), snapshot=view, inputs=Inputs(forecast=forecast))
+    at = Instant(5000.0 - 3 * HOUR_S, MONDAY - 3 * HOUR_S, "boot-7")
+    forecast = ForecastReading(at=at, source="forecast", hours=hours)
+    return Known(now=Now(5000.0, MONDAY, "boot-7", True), snapshot=view, forecast=forecast)
 
 
 def texts(made: Plan) -> list[str]:
@@ -118,6 +120,7 @@ def test_the_plan_of_an_outage_says_what_goes_off_now_and_how_long_it_lasts():
     lines = lines_of(made)
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("If the grid failed now") for line in lines)
+    assert "  The weather is that of the forecast, told 3 h 0 min ago." in lines
 
 
 def test_what_is_off_already_does_not_go_off():
@@ -149,6 +152,17 @@ def test_without_a_running_pimgr_the_plan_says_what_it_assumes(tmp_path):
     made = msgspec.convert(json.loads(done.stdout)["plan"], Plan)
     assert abs(made.at - time.time()) < 600.0
     assert made.outage
+
+
+def test_a_plan_without_the_journal_says_so_and_what_that_means(tmp_path):
+    (tmp_path / "pimgr.toml").write_text(SMALL.format(solar=0.0))
+    publish(tmp_path, parts=(), phase="outage")
+    done = pimgr("plan", "--config", str(tmp_path / "pimgr.toml"), "--run", str(tmp_path), "--state", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    told = " ".join(done.stdout.split())
+    assert f"Note: the journal in {tmp_path} can't be read" in told
+    assert "that pimgr has turned nothing off is assumed" in told
+    assert "there is no forecast" in told
 
 
 def test_planned_outages_are_local_time():

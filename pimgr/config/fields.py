@@ -118,10 +118,10 @@ LEVEL = Field(
     "a level from 0 in the load's own unit, such as 6 (A for a charger)", lambda value: number(value, 0.0, 1e6)
 )
 WATTS = Field('a power, such as "1 kW" or 1000', lambda value: _with_unit(value, _WATTS, 1e6))
-_YIELD = 0.8 / 1000.0
+YIELD = 0.8 / 1000.0
 """What panels give in practice, per W of peak and W/m2 of sun: the peak is meant at 1000 W/m2, and a fifth is lost to
 heat, cables and inverter. Source: performance ratios of 0.75 to 0.85, as PVGIS has them."""
-SOLAR = Field('the peak of the panels, such as "5 kWp"', lambda value: _with_unit(value, _PEAK_WATTS, 1e6) * _YIELD)
+SOLAR = Field('the peak of the panels, such as "5 kWp"', lambda value: _with_unit(value, _PEAK_WATTS, 1e6) * YIELD)
 """Read as W per W/m2."""
 WATT_HOURS = Field('an energy, such as "13.5 kWh" or 13500', lambda value: _with_unit(value, _WATT_HOURS, 1e7))
 

@@ -11,6 +11,7 @@ import msgspec
 from pimgr import plugins as plugin_loading
 from pimgr.api import Capability, Frozen, replace
 from pimgr.config import HouseConfig, parse
+from pimgr.config.fields import YIELD
 from pimgr.policy.aspects import Aspect
 from pimgr.policy.terms import PartPolicy, Policy
 from pimgr.simulate import types
@@ -84,7 +85,10 @@ def _table(house: HouseConfig, part: str, kind: str) -> dict[str, Any]:
 
 
 def _site(house: HouseConfig, gateway: str) -> types.Gateway:
-    return msgspec.convert(_table(house, gateway, "sim.gateway"), types.Gateway)
+    """As the table of a simulated gateway has it; of a real one's house, the config tells the panels."""
+    table, scale = _table(house, gateway, "sim.gateway"), house.policy.battery.solar_w_per_w_m2
+    site = msgspec.convert(table, types.Gateway)
+    return site if scale is None or "solar_w" in table else replace(site, solar_w=scale / YIELD)
 
 
 def _thermostat(house: HouseConfig, part: str) -> types.Thermostat:

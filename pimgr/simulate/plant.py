@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from pimgr.api import SiteMode
+from pimgr.config.fields import YIELD
 from pimgr.house.physics import HOUR_S, Battery, Demand, Energy, Flows, charge_of, flows, step
 from pimgr.policy.aspects import Aspect, GridCharging, Mode, Reserve, Wish
 from pimgr.simulate.devices import Charger, Device, Host, Plug
@@ -27,9 +28,6 @@ from pimgr.units import Percent, WattHours
 
 GRACE_S = 10.0
 RETRY_S = 300.0
-PERFORMANCE = 0.8
-"""Of panels and inverter, against the irradiance on level ground."""
-FULL_SUN = 1000.0
 
 
 @dataclass(kw_only=True)
@@ -61,7 +59,7 @@ class World:
         clock = Clock(weather.begin, hours, zone)
         self.duty = {a.part: clock.table(USES[a.use], f"use/{seed}/{a.part}") for a in home.appliances}
         self.base_w = [home.site.base_w * share for share in clock.table(base, f"base/{seed}")]
-        self.sun_w = [home.site.solar_w * PERFORMANCE * hour.irradiance / FULL_SUN for hour in weather.hours]
+        self.sun_w = [home.site.solar_w * YIELD * hour.irradiance for hour in weather.hours]
 
 
 class Plant:

@@ -15,8 +15,8 @@ from pimgr.policy.calendar import Place
 from pimgr.policy.model import State
 from pimgr.simulate import home as homes
 from pimgr.simulate.devices import LEVEL_STEP, Charger, Host
-from pimgr.simulate.home import Appliance
-from pimgr.simulate.plant import FULL_SUN, PERFORMANCE, Plant, World
+from pimgr.simulate.home import Appliance, Home
+from pimgr.simulate.plant import Plant, World
 from pimgr.simulate.rooms import Room
 from pimgr.simulate.uses import usual_share
 from pimgr.simulate.weather import Climate, Hour, Weather
@@ -131,10 +131,9 @@ class Present:
         base = home.site.base_w if load is None else max(0.0, load - drawn)
         if load is None:
             self.assumed.append(f"no meter tells what the house draws: {base:.0f} W beside its plugs are assumed")
-        solar = self._panels()
         rooms = {name: replace(room, watts=0.0, feeder="") for name, room in home.thermostats.items()}
         home = replace(home, appliances=tuple(appliances), thermostats=rooms)
-        home = replace(home, site=replace(home.site, base_w=base, solar_w=solar))
+        home = replace(home, site=replace(home.site, base_w=base, solar_w=self._panels(home)))
         world = World(home, self._weather(), zone_of(self.place.zone), "plan")
         world.base_w[:] = [base] * len(world.base_w)
         return world
@@ -160,13 +159,12 @@ class Present:
         if parts:
             self.assumed.append(f"nobody tells what these draw, so it is assumed: {', '.join(parts)}")
 
-    def _panels(self) -> float:
-        """W of the panels at full sun, as far as the config tells."""
-        scale = self.policy.battery.solar_w_per_w_m2
-        if scale is None:
+    def _panels(self, home: Home) -> float:
+        """The peak of the panels in W, as far as the config tells."""
+        if self.policy.battery.solar_w_per_w_m2 is None:
             self.assumed.append("the sun is not counted: the config has no `solar` under [battery]")
             return 0.0
-        return scale * FULL_SUN / PERFORMANCE
+        return home.site.solar_w
 
     def _weather(self) -> Weather:
         reading = self.known.forecast

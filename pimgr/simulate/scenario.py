@@ -112,12 +112,17 @@ def _use(value: object) -> str:
     return str(value)
 
 
+def _or_none(value: object) -> float:
+    return 0.0 if value == 0 and not isinstance(value, bool) else WATTS.read(value)
+
+
 DATE = Field("a day", _date)
 MOMENT = Field("a local day and time", _moment)
 DAYS = _number("a number of days", 1, MOST_DAYS)
 SEED = Field("a number or a text", _seed)
 OFTEN = _number("how many times as often as usual", 0, 1000)
 USE = Field(f"one of {', '.join(USES)}", _use)
+OR_NONE = Field('a power, such as "1 kW", or 0', _or_none)
 LENGTH = duration(1.0, 60 * 86400.0, "6h")
 
 
@@ -162,8 +167,8 @@ def _scenario(top: Table) -> Scenario:
         faults=top.get("faults", FLAG, usual.faults),
         planned=tuple(_planned(table) for table in top.tables("outages")),
         climate=_climate(top.table("weather")),
-        solar_w=house.get("solar", WATTS, None),
-        base_w=house.get("base", WATTS, None),
+        solar_w=house.get("solar", OR_NONE, None),
+        base_w=house.get("base", OR_NONE, None),
         power_w=house.get("power", WATTS, None),
         charge=house.get("charge", PERCENT, usual.charge),
         habits={name: _habit(table) for name, table in top.each("loads")},

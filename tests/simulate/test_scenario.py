@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pimgr.config import ConfigErrors
+from pimgr.config import parse as parse_house
 from pimgr.simulate.scenario import Planned, Scenario, parse
 from pimgr.simulate.year import set_up
-from tests.simulate.houses import small
+from tests.simulate.houses import PLUGINS, SMALL, small
 
 ZONE = ZoneInfo("America/Los_Angeles")
 
@@ -65,3 +66,11 @@ def test_what_is_no_scenario_is_refused(text):
 
 def test_a_scenario_begins_at_local_midnight():
     assert Scenario(start="2026-07-01").begin(ZONE) == 1_782_889_200.0  # 07:00 UTC
+
+
+def test_the_panels_are_those_of_the_config_unless_the_scenario_has_others():
+    text = SMALL.replace("solar_w = {solar}\n", "").replace("reserve = 80", "reserve = 80\nsolar = '5 kWp'")
+    house = parse_house(text, "panels", PLUGINS)
+    assert set_up(house, Scenario(days=1)).world.home.site.solar_w == pytest.approx(5000.0)
+    dark = parse("version = 1\ndays = 1\n[house]\nsolar = 0\n")
+    assert set_up(house, dark).world.home.site.solar_w == 0.0

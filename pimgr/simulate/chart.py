@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pimgr.local_time import local
 from pimgr.simulate.engine import Run
 from pimgr.simulate.home import tier_of
 from pimgr.simulate.year import Setup
@@ -55,12 +57,14 @@ class _Picture:
 
     def at(self, t: float) -> Any:
         """A moment as the house's clock tells it."""
-        return datetime.fromtimestamp(self.setup.world.weather.begin + t, UTC).astimezone(self.zone)
+        return local(self.setup.world.weather.begin + t, self.zone)
 
     def charge(self, axes: Axes) -> None:
         """How full the battery is: all day, or each day's highest and lowest."""
         if self.by_day:
-            days = self._days(1)
+            days: dict[int, list[float]] = {}
+            for row in self.rows:
+                days.setdefault(int(row[0] / DAY_S), []).append(row[1])
             when = [self.at(day * DAY_S) for day in days]
             low, high = [min(v) for v in days.values()], [max(v) for v in days.values()]
             axes.fill_between(when, low, high, color=GREEN, alpha=0.35, step="post", label="lowest to highest")
@@ -82,9 +86,9 @@ class _Picture:
         """What the house asks for and what the sun gives."""
         for column, colour, name in ((2, BLUE, "load"), (3, ORANGE, "sun")):
             if self.by_day:
-                days = self._days(column)
-                when = [self.at(day * DAY_S) for day in days]
-                mean = [sum(v) / len(v) / 1000.0 for v in days.values()]
+                means = daily_means([(row[0], row[column]) for row in self.rows])
+                when = [self.at(day * DAY_S) for day in means]
+                mean = [watts / 1000.0 for watts in means.values()]
                 axes.plot(when, mean, color=colour, lw=1.2, label=f"{name}, mean of the day", drawstyle="steps-post")
             else:
                 values = [r[column] / 1000.0 for r in self.rows]
@@ -125,8 +129,14 @@ class _Picture:
                 axes.axvspan(self.at(row[0]), self.at(after[0]), color="black", alpha=0.6, lw=0)
         axes.grid(alpha=0.2)
 
-    def _days(self, column: int) -> dict[int, Sequence[float]]:
-        found: dict[int, list[float]] = {}
-        for row in self.rows:
-            found.setdefault(int(row[0] / DAY_S), []).append(row[column])
-        return dict(found)
+
+def daily_means(rows: Sequence[tuple[float, float]]) -> dict[int, float]:
+    """By day of the history, the mean of what was so from each row's second until that of the next."""
+    sums: dict[int, float] = {}
+    seconds: dict[int, float] = {}
+    for (t, value), (end, _) in pairwise(rows):
+        for day in range(int(t / DAY_S), math.ceil(end / DAY_S)):
+            lasts = min(end, (day + 1) * DAY_S) - max(t, day * DAY_S)
+            sums[day] = sums.get(day, 0.0) + value * lasts
+            seconds[day] = seconds.get(day, 0.0) + lasts
+    return {day: total / seconds[day] for day, total in sums.items() if seconds[day]}

@@ -40,7 +40,7 @@ class Brain(Protocol):
 
 
 class Trace:
-    """What a chart and a comparison need: one row a change, at most one a quarter of an hour while all is well."""
+    """What a chart and a comparison need. A row is true until the next, within the hour; charge goes on changing."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[float, float, float, float, bool, bool]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,7 +15,7 @@ from pimgr.cli.exits import Exit
 from pimgr.cli.lines import wrapped
 from pimgr.cli.word import alive, judge, now, spoken
 from pimgr.config import ConfigErrors, HouseConfig
-from pimgr.local_time import zone_of
+from pimgr.local_time import local, zone_of
 from pimgr.policy.model import State
 from pimgr.simulate import types
 from pimgr.simulate.plan import Line, Plan, plan
@@ -139,4 +139,4 @@ def _lasts(made: Plan, zone: tzinfo) -> str:
 
 
 def _clock(wall: float, zone: tzinfo) -> str:
-    return f"{datetime.fromtimestamp(wall, UTC).astimezone(zone):%a %H:%M}"
+    return f"{local(wall, zone):%a %H:%M}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pimgr.cli.lines import wrapped
+from pimgr.local_time import local
 from pimgr.policy.said import counted
 from pimgr.text import safe
 
@@ -49,7 +49,7 @@ def _history(setup: Setup) -> list[str]:
     total = sum(o.length_s for o in outages) / HOUR_S
     lines += wrapped(f"{counted(len(outages), 'outage')}, {total:.1f} h in all." if outages else "No outage at all.", 0)
     for outage in sorted(outages, key=lambda o: -o.length_s)[:LONGEST]:
-        at = datetime.fromtimestamp(setup.world.weather.begin + outage.start, UTC).astimezone(zone)
+        at = local(setup.world.weather.begin + outage.start, zone)
         storm = ", a storm" if outage.major else ""
         lines.append(f"  {at:%Y-%m-%d %H:%M}  {outage.length_s / HOUR_S:6.1f} h{storm}")
     if len(outages) > LONGEST:

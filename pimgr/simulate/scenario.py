@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, tzinfo
+from collections.abc import Collection, Mapping
+from datetime import date, datetime, tzinfo
 from pathlib import Path
+from typing import TypeVar
 
 import tomli
 
 from pimgr.api import Frozen, replace
-from pimgr.config.errors import ConfigErrors, Kind, Report
+from pimgr.config.errors import ConfigErrors, Kind, Report, did_you_mean, shown
 from pimgr.config.fields import FLAG, PERCENT, WATTS, Bad, Field, Table, duration, finite, number
 from pimgr.config.lines import lines_of
+from pimgr.local_time import first_moment
 from pimgr.simulate import outages
 from pimgr.simulate.outages import Outage
 from pimgr.simulate.uses import USES
@@ -20,6 +22,7 @@ from pimgr.simulate.weather import Climate
 
 VERSION = 1
 MOST_DAYS = 3660
+FIRST_YEAR, LAST_YEAR = 1970, 2100
 LARGEST = 1 << 20
 
 
@@ -62,26 +65,34 @@ class Scenario(Frozen, kw_only=True):
 
     def begin(self, zone: tzinfo) -> float:
         """Local midnight of `start` in UTC s, at a full hour: where zones are off by half an hour, a little before."""
-        midnight = datetime.combine(date.fromisoformat(self.start), datetime.min.time(), zone)
-        return midnight.timestamp() // 3600.0 * 3600.0
+        return first_moment(date.fromisoformat(self.start), 0, zone) // 3600.0 * 3600.0
 
     def outages(self, zone: tzinfo) -> tuple[Outage, ...]:
         """All of them, in s since the beginning."""
         begin, mine = self.begin(zone), []
         for planned in self.planned:
-            at = datetime.fromisoformat(planned.at).replace(tzinfo=zone).astimezone(UTC).timestamp() - begin
+            at = datetime.fromisoformat(planned.at).replace(tzinfo=zone).timestamp() - begin
             mine.append(Outage(start=max(0.0, at), end=max(0.0, at + planned.for_s)))
         chance = outages.within(self.span_s, self.seed, self.often)
         return tuple(o for o in outages.joined([*chance, *mine]) if o.start < self.span_s)
 
 
+Day = TypeVar("Day", bound=date)
+
+
+def _in_reach(day: Day) -> Day:
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise Bad(f"write a year from {FIRST_YEAR} to {LAST_YEAR}")
+    return day
+
+
 def _date(value: object) -> str:
     if isinstance(value, date) and not isinstance(value, datetime):
-        return value.isoformat()
+        return _in_reach(value).isoformat()
     if not isinstance(value, str):
         raise Bad('such as "2026-01-01"')
     try:
-        return date.fromisoformat(value).isoformat()
+        return _in_reach(date.fromisoformat(value)).isoformat()
     except ValueError:
         raise Bad("there is no such day") from None
 
@@ -91,7 +102,7 @@ def _moment(value: object) -> str:
     if not isinstance(text, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?", text):
         raise Bad('such as "2026-07-14T18:00"')
     try:
-        return datetime.fromisoformat(text).isoformat()
+        return _in_reach(datetime.fromisoformat(text)).isoformat()
     except ValueError:
         raise Bad("there is no such moment") from None
 
@@ -126,19 +137,19 @@ OR_NONE = Field('a power, such as "1 kW", or 0', _or_none)
 LENGTH = duration(1.0, 60 * 86400.0, "6h")
 
 
-def read(path: Path) -> Scenario:
-    """The scenario in a file. Raises ConfigErrors, with every error at once."""
+def read(path: Path, loads: Collection[str] | None = None) -> Scenario:
+    """The scenario in a file. Raises ConfigErrors, with every error at once. `loads`: that the house has."""
     report = Report(str(path), {})
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         report.add((), Kind.FILE, found=str(error), expected="a scenario file")
         raise ConfigErrors(str(path), report.errors.values()) from None
-    return parse(text, str(path))
+    return parse(text, str(path), loads)
 
 
-def parse(text: str, path: str = "scenario") -> Scenario:
-    """The scenario in a text. Raises ConfigErrors, with every error at once."""
+def parse(text: str, path: str = "scenario", loads: Collection[str] | None = None) -> Scenario:
+    """The scenario in a text. Raises ConfigErrors, with every error at once. `loads`: that the house has."""
     report = Report(path, {})
     try:
         raw = tomli.loads(text if len(text) <= LARGEST else "too long")
@@ -148,6 +159,9 @@ def parse(text: str, path: str = "scenario") -> Scenario:
     report.lines = lines_of(text)
     finite(report, (), raw)
     scenario = _scenario(Table(report, (), raw))
+    for name in scenario.habits.keys() - (scenario.habits if loads is None else loads):
+        cure = did_you_mean(name, loads or ()) or "name one of the config's"
+        report.add(("loads", name), Kind.PART, found=shown(name), expected="a load of this house", cure=cure)
     if report.errors:
         raise ConfigErrors(path, report.errors.values())
     return scenario

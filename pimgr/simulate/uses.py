@@ -7,10 +7,11 @@ much they draw. Shares of a day are in line with the end uses of EIA's Residenti
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from random import Random
 
 from pimgr.api import Frozen
+from pimgr.local_time import local
 
 HOUR_S = 3600.0
 SUMMER_MONTHS = range(5, 11)
@@ -90,14 +91,13 @@ class Clock:
     """Local hours of a simulation that begins at `begin` (UTC in s, a full hour)."""
 
     def __init__(self, begin: float, hours: int, zone: tzinfo) -> None:
-        self.local = [datetime.fromtimestamp(begin + n * HOUR_S, UTC).astimezone(zone) for n in range(hours)]
+        self.local = [local(begin + n * HOUR_S, zone) for n in range(hours)]
 
     def table(self, use: Callable[[LocalHour], float], seed: str) -> Sequence[float]:
         """The share of its power that something draws, hour by hour."""
         random, shares, day, chance = Random(seed), [], -1, 0.0  # noqa: S311 - no secret
-        for local in self.local:
-            if local.day != day:
-                day, chance = local.day, random.random()
-            at = LocalHour(local.hour, local.weekday(), local.month, chance, random.random())
-            shares.append(use(at))
+        for at in self.local:
+            if at.day != day:
+                day, chance = at.day, random.random()
+            shares.append(use(LocalHour(at.hour, at.weekday(), at.month, chance, random.random())))
         return shares

@@ -8,6 +8,7 @@ import pytest
 
 from pimgr.config import ConfigErrors
 from pimgr.config import parse as parse_house
+from pimgr.simulate.rivals import Nothing
 from pimgr.simulate.scenario import Planned, Scenario, parse
 from pimgr.simulate.year import set_up
 from tests.simulate.houses import PLUGINS, SMALL, small
@@ -56,6 +57,30 @@ def test_all_that_is_wrong_is_told_at_once_with_its_place():
     for word in ("days", "mean", "for", "swimming", "oftn"):
         assert word in told, word
     assert len(caught.value.errors) == 5
+
+
+def test_a_load_that_the_house_does_not_have_is_told_with_the_nearest_that_it_has():
+    with pytest.raises(ConfigErrors, match=r'did you mean "pump"\?') as caught:
+        parse(WHOLE.replace("[loads.pump]", "[loads.pmup]"), "storm.toml", ["pump", "lamp"])
+    (error,) = caught.value.errors
+    assert (error.key, error.line) == ("loads.pmup", 13)
+    assert parse(WHOLE, "storm.toml", ["pump", "lamp"]).habits.keys() == {"pump"}
+
+
+@pytest.mark.parametrize("year", [1, 1969, 2101, 9999])
+def test_a_year_that_no_zone_tells_of_is_refused(year):
+    with pytest.raises(ConfigErrors, match="from 1970 to 2100"):
+        parse(WHOLE.replace("start = 2026-07-01", f'start = "{year:04}-07-01"'))
+    with pytest.raises(ConfigErrors, match="from 1970 to 2100"):
+        parse(WHOLE.replace("at = 2026-07-02T", f"at = {year:04}-07-02T"))
+
+
+@pytest.mark.parametrize("start", ["1970-01-01", "2100-12-31"])
+def test_the_first_and_the_last_day_can_be_lived_through(start):
+    setup = set_up(small(), parse(f"version = 1\ndays = 1\noften = 0\nstart = {start}\n"))
+    run = setup.run(Nothing())
+    run.until(setup.scenario.span_s)
+    assert run.plant.tally.outage_s == 0.0
 
 
 @pytest.mark.parametrize("text", ["", "version = 2", "version = [", "version = 1\nseed = true"])

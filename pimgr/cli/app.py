@@ -220,7 +220,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - one argument an option
             seed=seed,
             json=json,
             chart=chart,
-            alone=alone or faults,
+            alone=alone,
             faults=faults,
         )
     )

@@ -6,18 +6,16 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import NoReturn
 
-from pimgr import config as configs
-from pimgr import plugins as plugin_loading
 from pimgr import snapshot as snapshots
 from pimgr.api import ForecastReading, Now
 from pimgr.cli import say
 from pimgr.cli.exits import Exit
 from pimgr.cli.lines import wrapped
 from pimgr.cli.word import alive, judge, now, spoken
-from pimgr.config import ConfigErrors, HouseConfig
+from pimgr.config import ConfigErrors
 from pimgr.local_time import local, zone_of
 from pimgr.policy.model import State
-from pimgr.simulate import types
+from pimgr.simulate import home
 from pimgr.simulate.plan import Line, Plan, plan
 from pimgr.simulate.present import LONGEST_S, Known
 
@@ -29,7 +27,10 @@ SHOWN_S = 24 * 3600.0
 
 def show_plan(path: Path, run: Path, state: Path, *, as_json: bool) -> NoReturn:
     """Print it. Where pimgr isn't running, from the config alone, and that is said."""
-    house = _house(path)
+    try:
+        house = home.read(path)
+    except ConfigErrors as errors:
+        say.wrong(errors)
     if not house.grid_sources:
         say.fail("this config has no grid source: there is nothing to plan", Exit.NO)
     problem, known = _known(run, state)
@@ -40,14 +41,6 @@ def show_plan(path: Path, run: Path, state: Path, *, as_json: bool) -> NoReturn:
         say.lines(wrapped(f"! {problem}", 0, 2) if problem else [])
         say.lines(lines_of(made))
     say.leave(Exit.NOT_RUNNING if problem else Exit.OK)
-
-
-def _house(path: Path) -> HouseConfig:
-    try:
-        return configs.load(path, plugin_loading.load(extra={types.NAME: types}))
-    except ConfigErrors as errors:
-        say.lines(str(errors).split("\n"))
-        say.leave(Exit.NO)
 
 
 def _known(run: Path, state: Path) -> tuple[str, Known]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pimgr.cli import places, say
 from pimgr.cli.exits import Exit
-from pimgr.text import safe, safe_lines
+from pimgr.text import safe
 
 if TYPE_CHECKING:
     from pimgr.plugin_trial import Subject, Trial, Wish
@@ -94,7 +94,7 @@ def _raw(path: Path) -> dict[str, Any]:
     try:
         return tomli.loads(configs.read(path))
     except configs.ConfigErrors as errors:
-        _wrong(errors)
+        say.wrong(errors)
     except ValueError as error:
         say.fail(f"{path} is not TOML: {error}", Exit.NO)
 
@@ -121,7 +121,7 @@ def _subject(part: str, raw: Mapping[str, Any], path: Path, folders: tuple[Path,
         typed = configs.typed(connection, plugins)
         parts = provided(plugins.types[table["type"]], typed)
     except configs.ConfigErrors as errors:
-        _wrong(errors)
+        say.wrong(errors)
     except ValueError as error:
         say.fail(f"the plugin of {table['type']} can't tell its parts: {error}", Exit.NO)
     if key and key not in parts:
@@ -135,12 +135,6 @@ def _subject(part: str, raw: Mapping[str, Any], path: Path, folders: tuple[Path,
         kept=_kept(folders[0], name),
         counts=Counts(*folders),
     )
-
-
-def _wrong(errors: Exception) -> NoReturn:
-    """End the program with the config's errors, a line each."""
-    print(safe_lines(str(errors)), file=sys.stderr)
-    say.leave(Exit.NO)
 
 
 def _kept(state: Path, connection: str) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from pimgr.cli.exits import Exit
-from pimgr.text import safe
+from pimgr.text import safe, safe_lines
 
 if TYPE_CHECKING:  # `pimgr --help` needs neither
     from pimgr.cli.word import Word
+    from pimgr.config import ConfigErrors
     from pimgr.snapshot import Snapshot
 
 
@@ -36,6 +37,12 @@ def fail(text: str, status: Exit) -> NoReturn:
 
 def leave(status: int) -> NoReturn:
     raise SystemExit(int(status))
+
+
+def wrong(errors: ConfigErrors) -> NoReturn:
+    """Say everything that is wrong with a config or a scenario where errors go, and end."""
+    print(safe_lines(str(errors)), file=sys.stderr)
+    leave(Exit.NO)
 
 
 def last_word(folder: Path, *, as_json: bool) -> tuple[Snapshot, Word]:

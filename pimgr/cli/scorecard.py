@@ -30,7 +30,7 @@ def scorecard(setup: Setup, cards: Sequence[Card]) -> list[str]:
 
 
 def found(violations: Sequence[str]) -> list[str]:
-    """What the checks of a year with faults say."""
+    """What the checks say."""
     if not violations:
         return ["", "No wrong restore, no fight with a person, nothing done blindly."]
     return ["", "WRONG:", *(line for text in violations for line in wrapped(text, 2, 4))]

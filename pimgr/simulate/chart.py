@@ -15,6 +15,7 @@ from pimgr.simulate.year import Setup
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 CURE = "the chart needs the Python module matplotlib, which is not installed: `pip install pimgr[plot]`"
 GREY, RED, BLUE, ORANGE, GREEN = "#8a8a8a", "#c0392b", "#2c6fbb", "#e69f00", "#2e8b57"
@@ -27,16 +28,21 @@ class NoPlot(Exception):
     """There is nothing to draw with. Its text is for a person."""
 
 
-def draw(setup: Setup, run: Run, path: Path) -> None:
-    """Write the chart as PNG. Raises NoPlot without matplotlib, and OSError."""
+def paper() -> Figure:
+    """Something to draw on. Raises NoPlot without matplotlib."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
         raise NoPlot(CURE) from None
-    picture = _Picture(setup, run)
     figure = Figure(figsize=(14, 8), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
+    return figure
+
+
+def draw(setup: Setup, run: Run, figure: Figure, path: Path) -> None:
+    """Write the chart as PNG. Raises OSError."""
+    picture = _Picture(setup, run)
     charge, power, tiers = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
     picture.charge(charge)
     picture.power(power)

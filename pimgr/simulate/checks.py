@@ -54,8 +54,11 @@ class Checks:
             self.found.append(f"{run.plant.t:.1f} s: {text}")
 
     def end(self, run: Run, ring: Ring) -> None:
-        """Each window was entered once and left once, unless pimgr was down, or didn't know the time, all through."""
+        """No wrong restore; windows were entered and left once, unless pimgr was down, or had no time, all through."""
         until = run.plant.t
+        for device in run.plant.devices.values():
+            if device.wrong:
+                self._say(run, f"{device.name}: turned on, {device.wrong} times, without having been turned off")
         for window in _windows(run):
             start, end = window.start - run.plant.wall + until, window.end - run.plant.wall + until
             enters, leaves = self.entered[window.id], self.left[window.id]

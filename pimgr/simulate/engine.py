@@ -109,7 +109,9 @@ class Run:
             self.steps += 1
             began, count = (t, 0) if t - began > SPIN_S else (began, count + 1)
             if count > SPIN:
-                raise Spinning(f"{SPIN} steps in a minute, {t:.3f} s after the beginning")
+                raise Spinning(
+                    f"the simulation never comes to rest: {SPIN} steps in a minute, {t:.0f} s after it began"
+                )
         plant.flow(end)
         plant.settle()
         self.trace.note(plant)

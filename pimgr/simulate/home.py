@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from pimgr import plugins as plugin_loading
 from pimgr.api import Capability, Frozen, replace
-from pimgr.config import HouseConfig, parse
+from pimgr.config import HouseConfig, load, parse
 from pimgr.config.fields import YIELD
 from pimgr.policy.aspects import Aspect
 from pimgr.policy.terms import PartPolicy, Policy
@@ -53,14 +54,23 @@ def default() -> HouseConfig:
     return parse(text, "the house of pimgr simulate", plugin_loading.load({types.NAME}, {types.NAME: types}))
 
 
+def read(path: Path) -> HouseConfig:
+    """The config of a house, with simulated devices among its own. Raises ConfigErrors."""
+    return load(path, plugin_loading.load(extra={types.NAME: types}))
+
+
+def loads(house: HouseConfig) -> list[str]:
+    """The parts that can be switched or graded."""
+    return [part for part, policy in house.policy.parts.items() if policy.aspect in USUAL_W]
+
+
 def of(house: HouseConfig) -> Home:
     """What stands in a house, as far as its config tells; the rest is assumed, and said."""
     mine = {c.id: c for c in house.connections}
     gateway = house.grid_sources[0]
     appliances = []
-    for part, policy in house.policy.parts.items():
-        if policy.aspect not in USUAL_W:
-            continue
+    for part in loads(house):
+        policy = house.policy.parts[part]
         table = mine[part.partition("/")[0]].table if mine[part.partition("/")[0]].type.startswith("sim.") else {}
         unknown = not table and policy.watts is None
         appliances.append(replace(_appliance(part, policy, table), assumed=unknown))

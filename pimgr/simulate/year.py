@@ -83,7 +83,7 @@ def _home(house: HouseConfig, scenario: Scenario) -> Home:
 
 
 class Lived(Frozen):
-    """One policy's run, and its account; `found`: what the checks of a run with faults found."""
+    """One policy's run, and its account; `found`: what the checks of pimgr's found."""
 
     run: Run
     card: Card

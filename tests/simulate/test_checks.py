@@ -152,8 +152,9 @@ def test_a_wrong_restore_is_seen():
         }
         return decide(state, replace(inputs, parts=parts), policy, now)
 
-    wrong, _ = lived_hard(hopeful)
+    wrong, checks = lived_hard(hopeful)
     assert wrong > 0
+    assert any("without having been turned off" in text for text in checks.found)
 
 
 def test_an_action_on_what_is_not_known_is_seen():

@@ -1,10 +1,8 @@
-"""`pimgr simulate` and `pimgr plan` as a person calls them."""
+"""`pimgr plan` as a person calls it, and what it is made of."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 
 import msgspec
@@ -13,64 +11,17 @@ import pytest
 from pimgr.api import ForecastHour, ForecastReading, Instant, Now
 from pimgr.cli.planning import lines_of
 from pimgr.simulate import home, year
-from pimgr.simulate.chart import CURE, NoPlot, draw
 from pimgr.simulate.plan import Plan, plan
 from pimgr.simulate.present import Known
 from pimgr.simulate.scenario import Planned, Scenario
 from pimgr.snapshot import PartLine, SiteFact, Snapshot
 from pimgr.units import Celsius, Percent, Watts
-from tests.cli.making import publish
+from tests.cli.making import pimgr, publish
 from tests.simulate.houses import SMALL
 
 HOUR_S = 3600.0
 MONDAY = 1_783_353_600.0
 """2026-07-06T16:00Z: nine in the morning in California, on a Monday with a peak from 14:00."""
-SCENARIO = """version = 1
-start = "2026-07-01"
-days = 2
-often = 0
-[[outages]]
-at = "2026-07-02T10:00"
-for = "2h"
-"""
-
-
-def pimgr(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "pimgr.cli", *words], capture_output=True, text=True, check=False)
-
-
-def test_a_simulation_prints_its_scorecard_in_80_columns_and_writes_json_and_chart(tmp_path):
-    pytest.importorskip("matplotlib")
-    (tmp_path / "storm.toml").write_text(SCENARIO)
-    told, chart = tmp_path / "card.json", tmp_path / "chart.png"
-    done = pimgr("simulate", "--scenario", str(tmp_path / "storm.toml"), "--json", str(told), "--chart", str(chart))
-    assert done.returncode == 0, done.stderr
-    assert max(map(len, done.stdout.splitlines())) <= 80
-    assert "1 outage, 2.0 h in all." in done.stdout
-    card = json.loads(told.read_text())
-    assert card["policies"][0]["policy"] == "pimgr"
-    assert len(card["policies"]) == 7
-    assert card["policies"][0]["wrong"] == 0
-    assert chart.read_bytes().startswith(b"\x89PNG")
-
-
-def test_what_is_wrong_with_a_scenario_is_told_and_the_status_says_no(tmp_path):
-    (tmp_path / "storm.toml").write_text("version = 1\ndays = 0\nwether = 1\n")
-    done = pimgr("simulate", "--scenario", str(tmp_path / "storm.toml"))
-    assert done.returncode == 1
-    assert "days" in done.stdout
-    assert "wether" in done.stdout
-
-
-def test_without_matplotlib_the_cure_is_told(monkeypatch, tmp_path):
-    for name in [n for n in sys.modules if n.partition(".")[0] == "matplotlib"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    setup = year.set_up(home.default(), Scenario(days=1, often=0.0))
-    run = setup.run(year.Nothing())
-    with pytest.raises(NoPlot, match="pip install"):
-        draw(setup, run, tmp_path / "chart.png")
-    assert "pimgr[plot]" in CURE
 
 
 def snapshot(charge: float = 90.0, **states: str) -> Snapshot:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from pimgr.cli import say
 from pimgr.cli.exits import Exit
 from pimgr.text import safe, safe_lines
-
-if TYPE_CHECKING:
-    from pimgr.control import Request
 
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 TIME = re.compile(r"(?:\d{1,6}(?:\.\d{1,3})?\s*(?:s|min|h|d)\s*)+")
@@ -39,17 +36,11 @@ def seconds(text: str) -> float:
 
 def ask(folder: Path, *, do: str, part: str = "", on: bool = False, for_s: float = 0.0) -> NoReturn:
     """Ask the pimgr that runs with this runtime folder, say what it answers, and end."""
-    from pimgr.control import Request
-
-    _send(folder, Request(do=do, part=part, on=on, for_s=for_s))
-
-
-def _send(folder: Path, request: Request) -> NoReturn:
-    from pimgr.control import NotRunning
+    from pimgr.control import NotRunning, Request
     from pimgr.control import ask as asked
 
     try:
-        reply = asked(folder, request)
+        reply = asked(folder, Request(do=do, part=part, on=on, for_s=for_s))
     except NotRunning as error:
         say.fail(str(error), Exit.NOT_RUNNING)
     print(safe_lines(reply.text), file=sys.stdout if reply.ok else sys.stderr)

@@ -37,9 +37,9 @@ class Device:
     gap: bool = False
     """Since a policy moved it, it could not be read for a while: then it may as well have restarted, and come on."""
 
-    def draws_w(self, hour: int, powered: bool) -> float:
-        """Now, in W."""
-        return self.watts * self.duty[hour] if self.on and powered else 0.0
+    def draws_w(self, hour: int) -> float:
+        """With power, in W."""
+        return self.watts * self.duty[hour] if self.on else 0.0
 
     def move(self, on: bool, by: str) -> None:
         """It becomes so; counts what a policy did."""
@@ -88,8 +88,8 @@ class Charger(Device):
     def __post_init__(self) -> None:
         self.usual = self.level
 
-    def draws_w(self, hour: int, powered: bool) -> float:
-        return self.level * self.volts * self.duty[hour] if powered else 0.0
+    def draws_w(self, hour: int) -> float:
+        return self.level * self.volts * self.duty[hour]
 
     def reading(self, at: Instant, power_w: float | None) -> LevelReading:
         return LevelReading(
@@ -122,8 +122,8 @@ class Host(Device):
     def boot_id(self) -> str:
         return f"{self.name}-{self.boot}"
 
-    def draws_w(self, hour: int, powered: bool) -> float:
-        return self.watts if powered and (self.up or self.due is not None) else 0.0
+    def draws_w(self, hour: int) -> float:
+        return self.watts if self.up or self.due is not None else 0.0
 
     def reading(self, at: Instant, power_w: float | None) -> HostReading:
         return HostReading(at=at, source=self.name, up=self.up, boot_id=self.boot_id if self.up else None)

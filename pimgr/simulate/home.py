@@ -43,7 +43,7 @@ class Home(Frozen, kw_only=True):
     appliances: tuple[Appliance, ...]
     thermostats: Mapping[str, types.Thermostat]
     site: types.Gateway
-    abilities: frozenset[Capability] = frozenset()
+    forecast: bool = False
     notes: tuple[str, ...] = ()
     """What had to be assumed, for the reader of a scorecard."""
 
@@ -80,7 +80,7 @@ def of(house: HouseConfig) -> Home:
         appliances=tuple(appliances),
         thermostats={c: _thermostat(house, c) for c in _able(house, Capability.THERMOSTAT)},
         site=_site(house, gateway),
-        abilities=frozenset(can for c in house.connections for cans in c.parts.values() for can in cans),
+        forecast=bool(_able(house, Capability.FORECAST)),
         notes=(f"watts and habits are assumed for: {', '.join(assumed)}",) if assumed else (),
     )
 

@@ -47,7 +47,6 @@ class Tally:
     outage_s: float = 0.0
     off_s: dict[str, float] = field(default_factory=dict)
     bought_wh: dict[str, float] = field(default_factory=dict)
-    unserved_wh: float = 0.0
 
 
 class World:
@@ -114,7 +113,7 @@ class Plant:
         """What a part draws now, with the heat pump behind it, in W."""
         if self.dark:
             return 0.0
-        own_w = self.devices[part].draws_w(self.hour, True)
+        own_w = self.devices[part].draws_w(self.hour)
         return own_w + sum(room.draws_w for room in self._fed[part]) if part in self._fed else own_w
 
     def _demand(self) -> Demand:
@@ -168,7 +167,6 @@ class Plant:
                 tally.bought_wh[self.period] = tally.bought_wh.get(self.period, 0.0) + bought
         else:
             tally.dark_s += seconds
-            tally.unserved_wh += self.load_w * seconds / HOUR_S
         tally.outage_s += 0.0 if self.grid_up else seconds
         for part in self.shed:
             tally.off_s[part] = tally.off_s.get(part, 0.0) + seconds
@@ -210,7 +208,7 @@ class Plant:
             room.settle(outdoor, fed and not self.dark)
         self.shed = {device.name for device in self.devices.values() if device.owed}
         load = self.world.base_w[self.hour] + sum(room.draws_w for room in self.rooms.values())
-        self.load_w = load + sum(device.draws_w(self.hour, True) for device in self.devices.values())
+        self.load_w = load + sum(device.draws_w(self.hour) for device in self.devices.values())
 
     def _is_dark(self) -> bool:
         if self.grid_up:

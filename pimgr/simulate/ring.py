@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pimgr.api import (
-    Capability,
     ForecastDay,
     ForecastHour,
     ForecastReading,
@@ -28,7 +27,7 @@ from pimgr.api import (
 from pimgr.policy.aspects import Aspect, GridCharging, Mode, Reserve
 from pimgr.policy.decide import decide, worth_keeping
 from pimgr.policy.ledger.restart import resume
-from pimgr.policy.model import Action, Command, Decision, Inputs, Outcome, PartView, Phase, Policy, State
+from pimgr.policy.model import Action, Decision, Inputs, Outcome, PartView, Phase, Policy, State
 from pimgr.simulate.devices import Host, gives
 from pimgr.simulate.engine import Run
 from pimgr.simulate.plant import Plant
@@ -85,14 +84,12 @@ class Ring:
     crash_when: str = ""
     down_s: float = 5.0
     wake: float = 0.0
-    mails: int = 0
     told_by_mail: list[tuple[float, str]] = field(default_factory=list)
     """When, and the subject."""
     decisions: int = 0
     decision: Decision | None = None
     views: dict[str, PartView] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
-    commands: list[Command] = field(default_factory=list)
     pending: dict[tuple[str, Aspect], int] = field(default_factory=dict)
     wire: list[tuple[float, Action, str]] = field(default_factory=list)
     """Requests as they arrived: s, what, and the error that came of it."""
@@ -116,7 +113,7 @@ class Ring:
         if reboot:
             number = self.box.boot + 1
             self.box = Box(number, f"boot-{number}", run.plant.t - 20.0, error_s, trusted=False)
-        self.alive, self.views, self.outcomes, self.commands, self.decision = True, {}, [], [], None
+        self.alive, self.views, self.outcomes, self.decision = True, {}, [], None
         self._note_lucidity(run)
         self.grid_read_t = -math.inf
         for device in run.plant.devices.values():
@@ -166,7 +163,6 @@ class Ring:
         claimed = {claim.part for claim in decision.state.claims}
         for device in run.plant.devices.values():
             device.asked &= device.name in claimed
-        self.mails += len(decision.notices)
         self.told_by_mail += [(run.plant.t, notice.subject) for notice in decision.notices]
         sent = {"committed": 0, "half": len(decision.actions) // 2}.get(crash, len(decision.actions))
         for action in decision.actions[:sent]:
@@ -208,11 +204,10 @@ class Ring:
             settings=(site,) if site is not None and self.cloud else (),
             parts=self.views.copy(),
             outcomes=tuple(self.outcomes),
-            commands=tuple(self.commands),
             calendar=run.calendar(now.wall) if now.wall_trusted else None,
             forecast=self._forecast(run, at) if self.cloud else None,
         )
-        self.outcomes, self.commands = [], []
+        self.outcomes = []
         return inputs
 
     def _grid(self, plant: Plant, at: Instant) -> tuple[GridReading, ...]:
@@ -253,7 +248,7 @@ class Ring:
 
     def _forecast(self, run: Run, at: Instant) -> ForecastReading | None:
         plant = run.plant
-        if Capability.FORECAST not in plant.world.home.abilities:
+        if not plant.world.home.forecast:
             return None
         hour = int(plant.t / HOUR_S)
         if self.told[0] != hour:

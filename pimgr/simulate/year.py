@@ -137,6 +137,6 @@ def _live(setup: Setup, brain: Brain, names: tuple[str, str], settings: Settings
         faults.Mishaps(run, brain, setup.scenario.seed, faults.Rates()).plan(setup.scenario.span_s)
     keep_reserve(run, settings)
     run.until(setup.scenario.span_s)
-    mails, decisions = (brain.mails, brain.decisions) if isinstance(brain, Ring) else (0, 0)
+    mails, decisions = (len(brain.told_by_mail), brain.decisions) if isinstance(brain, Ring) else (0, 0)
     result = card(run, setup.policy, names, mails)
     return Lived(run, replace(result, decisions=decisions, took_s=time.perf_counter() - began))

@@ -57,19 +57,6 @@ def small(solar: float = 0.0) -> HouseConfig:
     return parse(SMALL.format(solar=solar), "small", PLUGINS)
 
 
-def many(count: int) -> HouseConfig:
-    """As many plugs, half of them at once and half below 50 %."""
-    names = [f"plug-{n}" for n in range(count)]
-    halves = (names[: count // 2], names[count // 2 :])
-    tables = "".join(f'[connections.{n}]\ntype = "sim.plug"\nwatts = 4.0\n' for n in names)
-    tiers = "".join(
-        f'[[tiers]]\nname = "tier {n}"\n{when}\nloads = [{", ".join(map(repr, half))}]\n'
-        for n, (half, when) in enumerate(zip(halves, ("at_once = true", "below = 50"), strict=True))
-    )
-    head = '[connections.gateway]\ntype = "sim.gateway"\n[grid]\nsources = ["gateway"]\n'
-    return parse(f'version = 1\n{head}{tables}{tiers}[battery]\ncapacity = "27 kWh"\n', "many", PLUGINS)
-
-
 def evening(for_s: float, days: int = 2, at: str = "2026-05-02T18:00") -> Scenario:
     """One planned outage and no other, in mild weather."""
     mild = Climate(mean=21.0, season=0.0, winter_swing=0.0, summer_swing=0.0, residual=0.1)

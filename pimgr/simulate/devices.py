@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pimgr.api import HostReading, Instant, LevelReading, LoadReading
 from pimgr.policy.aspects import HostPower, Level, Switch, Wish
+from pimgr.policy.model import PartReading
 from pimgr.units import Watts
 
 OURS, PERSON, NATURE = "pimgr", "person", "nature"
@@ -14,7 +16,7 @@ LEVEL_STEP = 0.5
 
 
 @dataclass(kw_only=True)
-class Device:
+class Device(ABC):
     """`duty`: the share of its power by hour of the simulation; `reachable`: over the network, if it has power at all.
 
     `owed`: a policy turned it off, and since then nobody was seen to turn it on; `switchings`: how often a policy moved
@@ -36,6 +38,14 @@ class Device:
     """A policy wants it off, and asked, though nothing came of it: whoever turns it off now can't be told from that."""
     gap: bool = False
     """Since a policy moved it, it could not be read for a while: then it may as well have restarted, and come on."""
+
+    @abstractmethod
+    def reading(self, at: Instant, power_w: float | None) -> PartReading:
+        """What it tells of itself. `power_w`: what its meter shows, if it has one."""
+
+    @abstractmethod
+    def obey(self, t: float, value: Wish) -> str:
+        """A request; returns the error's class name, or ""."""
 
     def draws_w(self, hour: int) -> float:
         """With power, in W."""

@@ -107,12 +107,12 @@ class Mishaps:
         self.run.after(self._minutes(25.0), lambda: setattr(thing, "reachable", True))
 
     def _gateway(self) -> None:
-        self.ring.gateway = self.random.choice(("silent", "unknown"))
-        self.run.after(self._minutes(8.0), lambda: setattr(self.ring, "gateway", "answers"))
+        self.ring.reads.gateway = self.random.choice(("silent", "unknown"))
+        self.run.after(self._minutes(8.0), lambda: setattr(self.ring.reads, "gateway", "answers"))
 
     def _cloud(self) -> None:
-        self.ring.cloud = False
-        self.run.after(self._minutes(90.0), lambda: setattr(self.ring, "cloud", True))
+        self.ring.reads.cloud = False
+        self.run.after(self._minutes(90.0), lambda: setattr(self.ring.reads, "cloud", True))
 
     def _crash(self) -> None:
         """At once, or at the next decision that is written down."""

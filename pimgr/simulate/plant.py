@@ -11,7 +11,6 @@ Energy flows by `pimgr.house.physics`. Beyond that:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
@@ -261,7 +260,7 @@ class Plant:
             return "" if woken else "Unreachable"
         if fate == "ignored":
             return ""
-        error = thing.obey(value) if isinstance(thing, Room) else _serve(thing, self.t, value)
+        error = thing.obey(value) if isinstance(thing, Room) else thing.obey(self.t, value)
         return "Unreachable" if fate == "answer lost" else error
 
     def set_site(self, value: Reserve | Mode | GridCharging) -> None:
@@ -274,11 +273,6 @@ class Plant:
                 self.settings.mode = mode
             case GridCharging(allowed=allowed):
                 self.settings.grid_charging = allowed
-
-
-def _serve(device: Device, t: float, value: Wish) -> str:
-    serve: Callable[[float, Wish], str] = device.obey  # type: ignore[attr-defined]
-    return serve(t, value)
 
 
 def _device(world: World, part: str) -> Device:

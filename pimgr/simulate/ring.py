@@ -13,32 +13,19 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pimgr.api import (
-    ForecastDay,
-    ForecastHour,
-    ForecastReading,
-    Grid,
-    GridReading,
-    HostReading,
-    Instant,
-    Now,
-    SiteReading,
-)
+from pimgr.api import Now
 from pimgr.policy.aspects import Aspect, GridCharging, Mode, Reserve
 from pimgr.policy.decide import decide, worth_keeping
 from pimgr.policy.ledger.restart import resume
-from pimgr.policy.model import Action, Decision, Inputs, Outcome, PartView, Phase, Policy, State
-from pimgr.simulate.devices import Host, gives
+from pimgr.policy.model import Action, Decision, Inputs, Outcome, Phase, Policy, State
+from pimgr.simulate.devices import gives
 from pimgr.simulate.engine import Run
 from pimgr.simulate.plant import Plant
-from pimgr.units import Percent, WattHours, Watts
+from pimgr.simulate.reads import SETTLING_S, Reads
 
-HOUR_S = 3600.0
-POLL_S = 2.0
 ARRIVES_S, ANSWERS_S, TIMEOUT_S = 0.3, 0.2, 5.0
 LOOK_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """While a decision waits for readings and nothing comes of them, they are made ever more rarely, as polls back off."""
-SETTLING_S = 20.0
 CHARGE_STEP = 0.5
 """In an outage, whenever the charge moved by so much, in points."""
 SITE = (Aspect.RESERVE, Aspect.MODE, Aspect.GRID_CHARGING)
@@ -63,23 +50,19 @@ class Box:
 
 @dataclass(kw_only=True)
 class Ring:
-    """`gateway`: "answers", "silent" or "unknown"; `cloud`: whether site settings and thermostats can be reached.
-
-    `crash_when`: at which moment of the next decision worth keeping pimgr dies: before, committed, half, sent.
-    """
+    """`crash_when`: at which moment of the next decision worth keeping pimgr dies: before, committed, half, sent."""
 
     policy: Policy
     decide: Decide = decide
     watches: Sequence[Watch] = ()
     box: Box = field(default_factory=Box)
+    reads: Reads = field(default_factory=Reads)
     state: State = field(default_factory=State)
     durable: State = field(default_factory=State)
     alive: bool = True
     lucid: list[tuple[float, bool]] = field(default_factory=lambda: [(-math.inf, True)])
     """Since when it runs and knows the time, or doesn't, oldest first."""
     life: int = 0
-    gateway: str = "answers"
-    cloud: bool = True
     fate: Callable[[Action], str] = lambda action: ""
     crash_when: str = ""
     down_s: float = 5.0
@@ -88,16 +71,10 @@ class Ring:
     """When, and the subject."""
     decisions: int = 0
     decision: Decision | None = None
-    views: dict[str, PartView] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
     pending: dict[tuple[str, Aspect], int] = field(default_factory=dict)
     wire: list[tuple[float, Action, str]] = field(default_factory=list)
     """Requests as they arrived: s, what, and the error that came of it."""
-    grid_read_t: float = -math.inf
-    changed: tuple[float, bool] = (-math.inf, True)
-    """When the grid last came or went, and how it was before."""
-    told: tuple[int, tuple[ForecastHour, ...], tuple[ForecastDay, ...]] = (-1, (), ())
-    """The forecast, and in which hour it was read."""
     patience: int = 0
 
     # ------------------------------------------------------------------------------------------------- its own life
@@ -113,11 +90,9 @@ class Ring:
         if reboot:
             number = self.box.boot + 1
             self.box = Box(number, f"boot-{number}", run.plant.t - 20.0, error_s, trusted=False)
-        self.alive, self.views, self.outcomes, self.decision = True, {}, [], None
+        self.alive, self.outcomes, self.decision = True, [], None
         self._note_lucidity(run)
-        self.grid_read_t = -math.inf
-        for device in run.plant.devices.values():
-            device.miss()
+        self.reads.forget(run.plant)
         durable = msgspec.msgpack.decode(msgspec.msgpack.encode(self.durable), type=State)
         self.state = resume(durable)
 
@@ -135,7 +110,7 @@ class Ring:
 
     def grid_changes(self, run: Run) -> None:
         """The polls before this moment told how it was before."""
-        self.changed = (run.plant.t, run.plant.grid_up)
+        self.reads.changed = (run.plant.t, run.plant.grid_up)
 
     def think(self, run: Run) -> None:
         """One decision."""
@@ -186,7 +161,7 @@ class Ring:
                 times.append(plant.t + SETTLING_S)
             case Phase.OUTAGE:
                 times.append(plant.t + _charge_moves_s(plant))
-            case _ if self.box.trusted is False or self.gateway != "answers":
+            case _ if self.box.trusted is False or self.reads.gateway != "answers":
                 times.append(plant.t + 300.0)
             case _:
                 pass
@@ -195,96 +170,20 @@ class Ring:
     # ---------------------------------------------------------------------------------------------------- to be told
 
     def _inputs(self, run: Run, now: Now) -> Inputs:
-        plant, at = run.plant, now.instant
-        self._look(plant, at)
-        site = self._site(plant, at) if self.gateway != "silent" else None
+        plant, reads, at = run.plant, self.reads, now.instant
+        reads.look(plant, at)
+        site = reads.site(plant, at)
         inputs = Inputs(
-            grid=self._grid(plant, at),
+            grid=reads.grid(plant, at, self.state.phase),
             site=site,
-            settings=(site,) if site is not None and self.cloud else (),
-            parts=self.views.copy(),
+            settings=(site,) if site is not None and reads.cloud else (),
+            parts=reads.parts.copy(),
             outcomes=tuple(self.outcomes),
             calendar=run.calendar(now.wall) if now.wall_trusted else None,
-            forecast=self._forecast(run, at) if self.cloud else None,
+            forecast=reads.forecast(run, at),
         )
         self.outcomes = []
         return inputs
-
-    def _grid(self, plant: Plant, at: Instant) -> tuple[GridReading, ...]:
-        """The polls since the last decision, where continuity counts; else the present."""
-        since, self.grid_read_t = self.grid_read_t, plant.t
-        if self.gateway == "silent":
-            return ()
-        times = [plant.t]
-        if self.state.phase in (Phase.SUSPECT, Phase.SETTLING) and plant.t - since <= SETTLING_S + POLL_S:
-            count = math.ceil((plant.t - since) / POLL_S) - 1
-            times = [since + POLL_S * n for n in range(1, count + 1)] + times
-        told = [(_earlier(at, plant.t - t), self._told(plant, t)) for t in times]
-        return tuple(GridReading(at=i, source=plant.world.home.gateway, grid=g, raw=g.value) for i, g in told)
-
-    def _told(self, plant: Plant, t: float) -> Grid:
-        if self.gateway == "unknown":
-            return Grid.UNKNOWN
-        return Grid.UP if (self.changed[1] if t < self.changed[0] else plant.grid_up) else Grid.DOWN
-
-    def _site(self, plant: Plant, at: Instant) -> SiteReading:
-        flows = plant.flows()
-        settings = plant.settings
-        return SiteReading(
-            at=at,
-            source=plant.world.home.gateway,
-            grid_w=flows.grid_w,
-            battery_w=flows.battery_w,
-            solar_w=flows.solar_w if plant.grid_up else Watts(0.0 if plant.dark else plant.sun_w),
-            load_w=flows.load_w,
-            charge=plant.charge,
-            capacity_wh=WattHours(plant.battery.capacity_wh),
-            reserve=Percent(settings.reserve) if self.cloud else None,
-            mode=settings.mode if self.cloud else None,
-            grid_charging=settings.grid_charging if self.cloud else None,
-            storm_watch=False if self.cloud else None,
-            storm=False if self.cloud else None,
-        )
-
-    def _forecast(self, run: Run, at: Instant) -> ForecastReading | None:
-        plant = run.plant
-        if not plant.world.home.forecast:
-            return None
-        hour = int(plant.t / HOUR_S)
-        if self.told[0] != hour:
-            calendar, weather = run.calendar(plant.wall), plant.world.weather
-            days = tuple((day.date, day.start, day.end) for day in calendar.days) if calendar else ()
-            self.told = (hour, weather.forecast(plant.t), weather.days(plant.t, days))
-        return ForecastReading(at=at, source="forecast", hours=self.told[1], days=self.told[2])
-
-    def _look(self, plant: Plant, at: Instant) -> None:
-        """Read every part."""
-        for part, device in plant.devices.items():
-            if not plant.answers(part):
-                device.miss()
-                self._miss(part, at, isinstance(device, Host))
-                continue
-            device.read()
-            self._see(part, device.reading(at, plant.power_w(part)), at)  # type: ignore[attr-defined]
-        for part, room in plant.rooms.items():
-            if self.cloud and plant.answers(part):
-                self._see(part, room.reading(at), at)
-            else:
-                self._miss(part, at, False)
-
-    def _see(self, part: str, reading: object, at: Instant) -> None:
-        old = self.views.get(part)
-        steady = old.steady_since if old is not None and old.steady_since is not None else at
-        boot = getattr(reading, "boot_id", None) or (old.last_boot if old is not None else None)
-        self.views[part] = PartView(reading=reading, last_boot=boot, steady_since=steady)  # type: ignore[arg-type]
-
-    def _miss(self, part: str, at: Instant, host: bool) -> None:
-        """No answer. Of a machine that is a reading."""
-        if host:
-            self._see(part, HostReading(at=at, source=part, up=False), at)
-            return
-        old = self.views.get(part)
-        self.views[part] = PartView(reading=old.reading if old is not None else None, fault="no answer")
 
     # --------------------------------------------------------------------------------------------------- to be obeyed
 
@@ -297,7 +196,7 @@ class Ring:
         plant, fate = run.plant, self.fate(action)
         if action.aspect in SITE:
             error = self._set_site(run, action, fate)
-        elif action.part in plant.rooms and not self.cloud:
+        elif action.part in plant.rooms and not self.reads.cloud:
             error = "Unreachable"
         else:
             error = plant.obey(action.part, action.value, fate)
@@ -310,7 +209,7 @@ class Ring:
             run.after(seconds, lambda: self._answer(run, action, error, life))
 
     def _set_site(self, run: Run, action: Action, fate: str) -> str:
-        if not self.cloud or fate == "request lost":
+        if not self.reads.cloud or fate == "request lost":
             return "Unreachable"
         if fate != "ignored":
             run.plant.obey(action.part, action.value)
@@ -324,10 +223,6 @@ class Ring:
         fact = f"{error}: {action.part} did not do it" if error else ""
         at = self.box.now(run.plant).instant
         self.outcomes.append(Outcome(action=action.id, part=action.part, at=at, error=error, fact=fact))
-
-
-def _earlier(at: Instant, seconds: float) -> Instant:
-    return Instant(at.mono_s - seconds, at.wall - seconds, at.boot) if seconds else at
 
 
 def _charge_moves_s(plant: Plant) -> float:

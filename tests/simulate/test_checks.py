@@ -182,7 +182,7 @@ def test_a_battery_that_is_set_right_after_a_restart_without_knowing_the_grid_is
 
     ring.decide = believing
     run.at(4.8 * HOUR_S, lambda: ring.crash(run, 1200.0))
-    run.at(4.9 * HOUR_S, lambda: setattr(ring, "gateway", "unknown"))
+    run.at(4.9 * HOUR_S, lambda: setattr(ring.reads, "gateway", "unknown"))
     run.until(5.5 * HOUR_S)
     assert ring.decisions > 0
     assert (checks.unknown > 0) is believes

@@ -13,7 +13,7 @@ from pimgr.api import Frozen
 
 
 class Figure(Frozen, kw_only=True):
-    """One result. `value` is held against `limit` (at most; None: nobody promised anything).
+    """One result. `value` is held against `limit` (at most, or less if `strict`; None: nobody promised anything).
 
     `n`: trials or pairs behind it; `spread`: their statistics; `detail`: whatever explains it.
     """
@@ -24,12 +24,15 @@ class Figure(Frozen, kw_only=True):
     unit: str
     n: int
     limit: float | None = None
+    strict: bool = False
     spread: Mapping[str, float] = msgspec.field(default_factory=dict)
     detail: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
-        return self.limit is None or self.value <= self.limit
+        if self.limit is None:
+            return True
+        return self.value < self.limit if self.strict else self.value <= self.limit
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
@@ -54,7 +57,7 @@ def table(figures: Sequence[Figure]) -> str:
     rows: list[tuple[str, ...]] = [("figure", "value", "limit", "", "n", "median", "p99", "max")]
     for each in figures:
         seen = [shown(each.spread[key]) if key in each.spread else "" for key in ("median", "p99", "max")]
-        limit = "" if each.limit is None else shown(each.limit)
+        limit = "" if each.limit is None else ("<" if each.strict else "") + shown(each.limit)
         verdict = "" if each.limit is None else "ok" if each.ok else "BROKEN"
         rows.append((each.name, f"{shown(each.value)} {each.unit}", limit, verdict, str(each.n), *seen))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import sys
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from random import Random
 
 from bench.box import ROOT
 from bench.figures import Figure
+from pimgr.api import replace
 from pimgr.config import HouseConfig
 from pimgr.simulate import home, year
 from pimgr.simulate.outages import one
@@ -66,7 +68,10 @@ async def live_through(many: int) -> list[Fate]:
 
 
 def figures(fates: list[Fate]) -> list[Figure]:
-    """Sums over all outages. All policies had the same reserve, and so the same charge when the grid failed."""
+    """Sums over all outages. All policies had the same reserve, and so the same charge when the grid failed.
+
+    Where no outage was hard enough to make the house dark under any policy, there is nothing to be better than.
+    """
     n = len({fate.number for fate in fates})
     dark = {policy: sum(f.dark_h for f in fates if f.policy == policy) for policy in RIVALS}
     shed = {policy: sum(f.shed_load_h for f in fates if f.policy == policy) for policy in RIVALS}
@@ -84,9 +89,15 @@ def figures(fates: list[Fate]) -> list[Figure]:
     def figure(name: str, what: str, value: float, unit: str, limit: float | None) -> Figure:
         return Figure(name=name, what=what, value=value, unit=unit, n=n, limit=limit, detail=detail)
 
+    dark_at_all = any(dark.values())
+    under = f"hours without power in {hours:.0f} h of outages, under pimgr"
+    unshed = "the same, where nothing is shed; pimgr's share of it"
+    less = [
+        figure("outages-dark", under, mine, "h", by_charge if dark_at_all else None),
+        figure("outages-dark-unshed", unshed, share(mine, none), "", 1.0 if dark_at_all else None),
+    ]
     return [
-        figure("outages-dark", f"hours without power in {hours:.0f} h of outages, under pimgr", mine, "h", by_charge),
-        figure("outages-dark-unshed", "the same, where nothing is shed; pimgr's share of it", mine / none, "", 1.0),
+        *(replace(each, strict=True) for each in less),
         figure(
             "outages-dark-all-off",
             "light that pimgr loses against all off, % of it",
@@ -94,14 +105,21 @@ def figures(fates: list[Fate]) -> list[Figure]:
             "%",
             2.0,
         ),
-        figure("outages-shed", "load hours shed, against all off", shed["pimgr"] / shed[RIVALS[2]], "", 0.5),
+        figure("outages-shed", "load hours shed, against all off", share(shed["pimgr"], shed[RIVALS[2]]), "", 0.5),
         figure("outages-owed", "loads that were left off or wrongly turned on", ended, "", 0.0),
     ]
 
 
+def share(mine: float, theirs: float) -> float:
+    """Of nothing, nothing is all of it, and anything is too much."""
+    if theirs:
+        return mine / theirs
+    return math.inf if mine else 0.0
+
+
 def lost(hours: float, mine: float, best: float) -> float:
     """How much less of the outages' time the protected loads had power, in percent of what they had at best."""
-    return 100.0 * (mine - best) / (hours - best)
+    return 100.0 * share(mine - best, hours - best)
 
 
 # ------------------------------------------------------------------------------------- the process that lives through

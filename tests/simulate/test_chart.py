@@ -4,9 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from pimgr.simulate.chart import daily_means
+from pimgr.simulate.chart import LONG_DAYS, daily_means, draw, paper
+from pimgr.simulate.rivals import Nothing
+from pimgr.simulate.scenario import Scenario
+from pimgr.simulate.year import set_up
+from tests.simulate.houses import small
 
 HOUR_S = 3600.0
+
+
+@pytest.mark.parametrize("days", [1, LONG_DAYS + 1])
+def test_a_day_and_a_season_are_drawn(tmp_path, days):
+    pytest.importorskip("matplotlib")
+    setup = set_up(small(), Scenario(days=days, often=20.0))
+    run = setup.run(Nothing())
+    run.until(setup.scenario.span_s)
+    figure = paper()
+    draw(setup, run, figure, tmp_path / "chart.png")
+    assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+    loads = [line for line in figure.axes[1].lines if "load" in str(line.get_label())]
+    assert len(loads) == 1
+    assert len(loads[0].get_ydata()) == (days if days > LONG_DAYS else len(run.trace.rows))
 
 
 def test_the_mean_of_a_day_counts_what_was_so_for_long_more_than_what_was_so_often():

@@ -6,12 +6,15 @@ import pytest
 
 from pimgr.api import LevelReading, LoadReading, replace
 from pimgr.config import HouseConfig, parse
+from pimgr.policy.aspects import Aspect, SetPoints
+from pimgr.policy.model import Claim, ClaimStatus
 from pimgr.simulate.engine import Run
 from pimgr.simulate.plan import plan
 from pimgr.simulate.present import Known, Present
 from pimgr.simulate.ring import Ring
 from pimgr.simulate.year import set_up
-from pimgr.snapshot import PartLine, SiteFact, Snapshot
+from pimgr.snapshot import PartLine, SiteFact, Snapshot, ThermostatLine
+from pimgr.units import Celsius
 from tests.simulate.houses import PLUGINS, SMALL, evening, small
 
 HOUR_S = 3600.0
@@ -85,6 +88,33 @@ def test_a_graded_load_that_pimgr_lowered_is_owed_and_goes_on_drawing_what_it_dr
     assert (plant.devices["car"].level, plant.devices["car"].usual) == (6.0, 10.0)
     assert plant.load_w == pytest.approx(run.plant.load_w)
     assert plant.power_w("car") == pytest.approx(run.plant.power_w("car"))
+
+
+@pytest.mark.parametrize("claimed", [True, False])
+def test_what_a_thermostat_holds_is_its_own_schedule_unless_pimgr_holds_it(claimed):
+    known = told(*ten_minutes_in(small()))
+    at, until = known.now.instant, known.now.wall + HOUR_S
+    cool, heat = Celsius(21.0), Celsius(18.0)
+    line = ThermostatLine(part="hall", title="hall", indoor=Celsius(24.0), cool=cool, heat=heat, until=until)
+    claim = Claim(
+        id=9,
+        part="hall",
+        aspect=Aspect.HOLD,
+        episode="outage-1",
+        rule="climate",
+        order=1,
+        wanted=SetPoints(heat, cool, until),
+        before=SetPoints(Celsius(19.0), Celsius(23.0)),
+        before_at=at,
+        origin=next(iter(known.state.claims)).origin,
+        status=ClaimStatus.TAKEN,
+        since=at,
+    )
+    state = replace(known.state, claims=(*known.state.claims, *([claim] if claimed else [])))
+    view = replace(known.snapshot, thermostats=(line,)) if known.snapshot else None
+    room = Present(small(), replace(known, state=state, snapshot=view)).plant().rooms["hall"]
+    assert (room.indoor, room.cool, room.heat) == (24.0, 21.0, 18.0)
+    assert (room.own_cool, room.own_heat, room.until) == ((23.0, 19.0, until) if claimed else (21.0, 18.0, None))
 
 
 def test_a_charger_that_its_owner_turned_off_is_off():

@@ -19,8 +19,8 @@ LEVEL_STEP = 0.5
 class Device(ABC):
     """`duty`: the share of its power by hour of the simulation; `reachable`: over the network, if it has power at all.
 
-    `owed`: a policy turned it off, and since then nobody was seen to turn it on; `switchings`: how often a policy moved
-    it; `wrong`: how often it turned on what it did not owe.
+    `owed`: a policy turned it off, and since then nobody was seen to turn it on, nor did pimgr let go of it while
+    it was on; `switchings`: how often a policy moved it; `wrong`: how often it turned on what it did not owe.
     """
 
     name: str

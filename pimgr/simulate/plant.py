@@ -205,7 +205,7 @@ class Plant:
         for room in self.rooms.values():
             fed = room.feeder not in self.devices or self.devices[room.feeder].on
             room.settle(outdoor, fed and not self.dark)
-        self.shed = {device.name for device in self.devices.values() if device.owed}
+        self.shed = {device.name for device in self.devices.values() if device.owed and not device.on}
         load = self.world.base_w[self.hour] + sum(room.draws_w for room in self.rooms.values())
         self.load_w = load + sum(device.draws_w(self.hour) for device in self.devices.values())
 

@@ -138,6 +138,7 @@ class Ring:
         claimed = {claim.part for claim in decision.state.claims}
         for device in run.plant.devices.values():
             device.asked &= device.name in claimed
+            device.owed &= not device.on or device.name in claimed
         self.told_by_mail += [(run.plant.t, notice.subject) for notice in decision.notices]
         sent = {"committed": 0, "half": len(decision.actions) // 2}.get(crash, len(decision.actions))
         for action in decision.actions[:sent]:

@@ -144,6 +144,23 @@ def test_a_crash_at_any_moment_leaves_nothing_off():
         assert {name: d.switchings for name, d in run.plant.devices.items() if d.switchings} == {"pump": 2, "car": 2}
 
 
+def test_what_a_person_turned_on_after_a_gap_and_off_again_was_not_left_off_by_pimgr():
+    setup = set_up(small(), evening(HOUR_S))
+    ring = Ring(policy=setup.policy)
+    run = setup.run(ring)
+    pump, end = run.plant.devices["pump"], setup.outages[0].end
+    for after_s, what in ((10.0, False), (60.0, True)):
+        run.at(end + after_s, lambda what=what: setattr(pump, "reachable", what))
+    for after_s, on in ((100.0, True), (1000.0, False)):
+        run.at(end + after_s, lambda on=on: pump.move(on, "person"))
+    run.until(end + 500.0)
+    assert pump.on
+    assert pump.switchings == 1
+    run.until(setup.scenario.span_s)
+    assert not pump.on
+    assert not run.plant.shed
+
+
 def test_a_box_that_boots_with_a_wrong_clock_gives_everything_back():
     setup = set_up(small(), evening(2 * HOUR_S))
     ring = Ring(policy=setup.policy)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from pimgr.policy.model import Decision
+from tests.policy.profiles import SHARE
 
 
 class Tally(Counter[str]):
@@ -22,3 +23,8 @@ class Tally(Counter[str]):
         self.clear()
         histories()
         return self
+
+    def more_than(self, **least: int) -> None:
+        """Where all examples are tried, each of these happened more often."""
+        seldom = {what: self[what] for what, times in least.items() if self[what] <= times}
+        assert SHARE < 1.0 or not seldom, dict(self)

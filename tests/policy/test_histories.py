@@ -56,13 +56,7 @@ def in_ci(policy, on, shutdown_s, history):
 
 def test_every_promise_holds_at_every_tick_and_in_the_end_everything_is_given_back():
     """Though loads are taken and given back, and persons keep some, disarm pimgr, and write debts off."""
-    happened = seen.of(in_ci)
-    assert happened["taken"] > 80
-    assert happened["returned"] > 80
-    assert happened["lease"] > 20
-    assert happened["disarm"] > 20
-    assert happened["person"] > 2
-    assert happened["forgotten"] > 2
+    seen.of(in_ci).more_than(taken=80, returned=80, lease=20, disarm=20, person=2, forgotten=2)
 
 
 @pytest.mark.nightly

@@ -124,12 +124,7 @@ def in_ci(plan, off, shutdown_s, starts, history):
 
 def test_no_outlet_is_cut_under_a_machine_that_runs_and_in_the_end_all_run_again():
     """Though outlets are cut, deadlines go by, and persons turn machines on again."""
-    happened = seen.of(in_ci)
-    assert happened["taken"] > 150
-    assert happened["returned"] > 150
-    assert happened["cut"] > 40
-    assert happened["late"] > 20
-    assert happened["person"] > 3
+    seen.of(in_ci).more_than(taken=150, returned=150, cut=40, late=20, person=3)
 
 
 @pytest.mark.nightly

@@ -130,8 +130,4 @@ def in_ci(keep: Any, chain: Any, history: Any) -> None:
 
 def test_in_the_end_the_site_is_as_wanted_or_a_person_has_it() -> None:
     """Though settings are set, and lost to persons, to batteries that ignore them, and to outages."""
-    happened = seen.of(in_ci)
-    assert happened["set"] > 60
-    assert happened["phase"] > 1
-    assert happened["person"] > 5
-    assert happened["ignored"] > 5
+    seen.of(in_ci).more_than(set=60, person=5, ignored=5, phase=1)

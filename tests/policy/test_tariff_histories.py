@@ -147,11 +147,7 @@ def in_ci(when: str, history: Any) -> None:
 
 def test_in_the_end_the_reserve_is_that_of_the_window_or_of_a_person() -> None:
     """Though windows pass, reserves are set, persons set others, and the grid fails."""
-    happened = seen.of(in_ci)
-    assert happened["window"] > 40
-    assert happened["set"] > 15
-    assert happened["person"] > 4
-    assert happened["phase"] > 5
+    seen.of(in_ci).more_than(window=40, set=15, person=4, phase=5)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from typing import TypeVar
 import tomli
 
 from pimgr.api import Frozen, replace
-from pimgr.config.errors import ConfigErrors, Kind, Report, did_you_mean, shown
+from pimgr.config.errors import ConfigErrors, Kind, Report, shown
 from pimgr.config.fields import FLAG, PERCENT, WATTS, Bad, Field, Table, duration, finite, number
 from pimgr.config.lines import lines_of
 from pimgr.local_time import first_moment
@@ -19,6 +19,7 @@ from pimgr.simulate import outages
 from pimgr.simulate.outages import Outage
 from pimgr.simulate.uses import USES
 from pimgr.simulate.weather import Climate
+from pimgr.text import did_you_mean
 
 VERSION = 1
 MOST_DAYS = 3660

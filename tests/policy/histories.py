@@ -110,8 +110,8 @@ def build(policy: Policy, on: frozenset[str], shutdown_s: float) -> World:
     return world
 
 
-def befall(world: World, event: Event) -> object:
-    """Let it happen. A command answers False if there was nobody to take it."""
+def befall(world: World, event: Event, **more: Callable[..., object]) -> object:
+    """Let it happen; `more` can. A command answers False if there was nobody to take it."""
     name, a = event
     deeds: dict[str, Callable[..., object]] = {
         "grid": lambda up: setattr(world, "grid_up", up),
@@ -132,6 +132,7 @@ def befall(world: World, event: Event) -> object:
         "let go": lambda part: world.tell(LetGo(part)),
         "disarm": lambda for_s: world.tell(Disarm(for_s)),
         "arm": lambda: world.tell(Arm()),
+        **more,
     }
     return deeds[name](*a)
 

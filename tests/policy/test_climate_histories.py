@@ -15,13 +15,13 @@ from pimgr.policy.model import Claim, ClaimStatus, Decision, Inputs, Policy, Set
 from pimgr.policy.thermostats.comfort import Climate
 from pimgr.policy.values import SET_POINT_STEP
 from tests.policy.devices import PIMGR
+from tests.policy.histories import Event, happening
 from tests.policy.profiles import ci, nightly
 from tests.policy.tally import Tally
 from tests.policy.warm_house import PRECOOL, Stat, WarmHouse, Watch, calendar, f, policy, wall
 
 HALL, ATTIC = "hall", "attic"
 EXAMPLES = 40
-Event = tuple[str, tuple[object, ...]]
 TWO_PEAKS = calendar(("05:00", "09:00"), ("14:00", "20:00"))
 TINY = 1e-6
 seen = Tally()
@@ -153,24 +153,22 @@ def all_watches() -> tuple[Watch, ...]:
 # ----------------------------------------------------------------------------------------------------------- histories
 
 
-def _event(name: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrategy[Event]:
-    return st.tuples(st.just(name), st.tuples(*arguments))
-
-
 PARTS = st.sampled_from([HALL, ATTIC])
 events = st.one_of(
-    _event("charge", st.sampled_from([None, 95.0, 55.0, 50.0, 36.0, 34.0, 20.0, 3.0])),
-    _event("high", st.sampled_from([None, 90.0, 105.0, 112.0])),
-    _event("hand", PARTS, st.sampled_from([None, 68.0, 71.0, 77.0, 84.0]), st.sampled_from(["16:00", "22:00", None])),
-    _event("schedule", PARTS, st.sampled_from([72.0, 74.0, 81.0])),
-    _event("mode", PARTS, st.sampled_from(list(ThermostatMode))),
-    _event("reach", PARTS, st.booleans()),
-    _event("fate", PARTS, st.sampled_from(["lost", "answer lost", "silent"])),
-    _event("grid", st.booleans()),
-    _event("crash"),
-    _event("crash at", st.sampled_from(["before", "committed", "sent"])),
-    _event("reboot", st.booleans()),
-    _event("clock", st.booleans()),
+    happening("charge", st.sampled_from([None, 95.0, 55.0, 50.0, 36.0, 34.0, 20.0, 3.0])),
+    happening("high", st.sampled_from([None, 90.0, 105.0, 112.0])),
+    happening(
+        "hand", PARTS, st.sampled_from([None, 68.0, 71.0, 77.0, 84.0]), st.sampled_from(["16:00", "22:00", None])
+    ),
+    happening("schedule", PARTS, st.sampled_from([72.0, 74.0, 81.0])),
+    happening("mode", PARTS, st.sampled_from(list(ThermostatMode))),
+    happening("reach", PARTS, st.booleans()),
+    happening("fate", PARTS, st.sampled_from(["lost", "answer lost", "silent"])),
+    happening("grid", st.booleans()),
+    happening("crash"),
+    happening("crash at", st.sampled_from(["before", "committed", "sent"])),
+    happening("reboot", st.booleans()),
+    happening("clock", st.booleans()),
 )
 WAITS = st.sampled_from([60.0, 180.0, 660.0, 900.0, 3600.0])
 beginnings: st.SearchStrategy[list[tuple[Event, float]]] = st.sampled_from(

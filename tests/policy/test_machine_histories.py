@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pimgr.api import Now
-from pimgr.policy.model import Decision, Forget, Inputs, State, Switch
-from tests.policy.histories import Event, everything_is_given_back
+from pimgr.policy.model import Decision, Inputs, State, Switch
+from tests.policy.histories import Event, befall, everything_is_given_back, happening
 from tests.policy.profiles import ci, nightly
-from tests.policy.rack import GRAPHS, MACHINES, OUTLETS, Plan, Rack, build, timing
+from tests.policy.rack import GRAPHS, MACHINES, OUTLETS, Plan, build, timing
 from tests.policy.rack_watches import machines_run_again, rack_watches
 from tests.policy.tally import Tally
 from tests.policy.world import World
@@ -35,26 +33,22 @@ waits = st.sampled_from([0.3, 2.5, 7.0, 12.0, 25.0, 45.0, 70.0, 130.0])
 machine, outlet = st.sampled_from(MACHINES), st.sampled_from(tuple(OUTLETS.values()))
 
 
-def _event(name: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrategy[Event]:
-    return st.tuples(st.just(name), st.tuples(*arguments))
-
-
 events = st.one_of(
-    _event("grid", st.booleans()),
-    _event("outage", st.sampled_from([60.0, 200.0, 400.0])),
-    _event("gateway", st.sampled_from(["answers", "silent"])),
-    _event("charge", st.sampled_from([20.0, 49.0, 61.0, 90.0])),
-    _event("network", st.booleans()),
-    _event("reach", st.sampled_from(["pc1", "pc2", "box", "lamp", *OUTLETS.values()]), st.booleans()),
-    _event("fate", machine | outlet, st.sampled_from(["request lost", "answer lost", "ignored", "no word"])),
-    _event("press", machine | outlet, st.booleans()),
-    _event("restart", machine),
-    _event("mood", machine, st.sampled_from(["well", "refuses", "hangs", "hangs silently"])),
-    _event("cycle", outlet),
-    _event("crash", st.sampled_from([0.5, 40.0])),
-    _event("crash at", st.sampled_from(["before", "committed", "half", "sent"]), st.sampled_from([0.5, 40.0])),
-    _event("reboot", st.sampled_from([20.0, 90.0]), st.sampled_from([0.0, -3e8, 7200.0])),
-    _event("forget", machine | outlet),
+    happening("grid", st.booleans()),
+    happening("outage", st.sampled_from([60.0, 200.0, 400.0])),
+    happening("gateway", st.sampled_from(["answers", "silent"])),
+    happening("charge", st.sampled_from([20.0, 49.0, 61.0, 90.0])),
+    happening("network", st.booleans()),
+    happening("reach", st.sampled_from(["pc1", "pc2", "box", "lamp", *OUTLETS.values()]), st.booleans()),
+    happening("fate", machine | outlet, st.sampled_from(["request lost", "answer lost", "ignored", "no word"])),
+    happening("press", machine | outlet, st.booleans()),
+    happening("restart", machine),
+    happening("mood", machine, st.sampled_from(["well", "refuses", "hangs", "hangs silently"])),
+    happening("cycle", outlet),
+    happening("crash", st.sampled_from([0.5, 40.0])),
+    happening("crash at", st.sampled_from(["before", "committed", "half", "sent"]), st.sampled_from([0.5, 40.0])),
+    happening("reboot", st.sampled_from([20.0, 90.0]), st.sampled_from([0.0, -3e8, 7200.0])),
+    happening("forget", machine | outlet),
 )
 beginnings: st.SearchStrategy[list[tuple[Event, float]]] = st.sampled_from(
     [
@@ -69,28 +63,6 @@ seen = Tally()
 racks = given(plans, st.frozensets(machine, max_size=2), st.sampled_from([10.0, 60.0, 140.0]), st.booleans(), histories)
 
 
-def befall(world: Rack, event: Event) -> object:
-    name, a = event
-    deeds: dict[str, Callable[..., object]] = {
-        "grid": lambda up: setattr(world, "grid_up", up),
-        "outage": lambda seconds: (setattr(world, "grid_up", False), world.run(seconds)),
-        "gateway": lambda how: setattr(world, "gateway", how),
-        "charge": lambda percent: setattr(world, "charge", percent),
-        "network": world.network,
-        "reach": lambda part, well: setattr(world.devices[part], "reachable", well),
-        "fate": lambda part, how: setattr(world.devices[part], "fate", how),
-        "press": world.press,
-        "restart": world.restart_by_hand,
-        "mood": world.set_mood,
-        "cycle": world.power_cycle,
-        "crash": world.crash,
-        "crash at": lambda when, down_s: world.__dict__.update(crash_when=when, down_s=down_s),
-        "reboot": world.reboot,
-        "forget": lambda part: world.tell(Forget(part)),
-    }
-    return deeds[name](*a)
-
-
 def cuts(_world: World, _before: State, _inputs: Inputs, _now: Now, decision: Decision) -> None:
     seen["cut"] += sum(a.part in OUTLETS.values() and a.value == Switch(False) for a in decision.actions)
 
@@ -102,7 +74,7 @@ def live_through(
     world.run(65.0)
     forgotten: set[object] = set()
     for event, wait_s in history:
-        if befall(world, event) is True:
+        if befall(world, event, network=world.network, restart=world.restart_by_hand, mood=world.set_mood) is True:
             forgotten.add(event[1][0])
         world.run(wait_s)
     world.grid_up, world.gateway, world.crash_when = True, "answers", ""

@@ -9,10 +9,9 @@ from pimgr.api import Grid, GridReading, replace
 from pimgr.policy.battery.rates import Holidays
 from pimgr.policy.model import Inputs, Phase, Policy, Tier, Timing
 from pimgr.units import Percent
+from tests.policy.battery import CLOUD, Battery
 from tests.policy.desk import Desk, asked, house
 from tests.policy.devices import Device, Host, Plug
-from tests.policy.test_site import CLOUD
-from tests.policy.test_tariff import Battery
 from tests.policy.world import GATEWAY, World, host, switch
 
 

@@ -2,108 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import pytest
 
 from pimgr.api import Severity, SiteMode, SiteReading, replace
-from pimgr.policy.aspects import GridCharging, Mode, Reserve, Setting
+from pimgr.policy.aspects import GridCharging, Mode, Reserve
 from pimgr.policy.battery import effect
 from pimgr.policy.battery.settings import SitePolicy, Stage
-from pimgr.policy.model import Action, Decision, Inputs, State
+from pimgr.policy.model import Decision, Inputs, State
 from pimgr.policy.turn import Turn
-from pimgr.policy.values import aspect_of, word
+from pimgr.policy.values import aspect_of
 from pimgr.units import Percent, Watts
-from tests.policy.desk import Desk, house
+from tests.policy.battery import CLOUD, LOCAL, Site
 
-CLOUD, LOCAL = "tesla", "inverter"
 R30, R100 = Reserve(Percent(30.0)), Reserve(Percent(100.0))
 SELF, BACKUP = Mode(SiteMode.SELF_CONSUMPTION), Mode(SiteMode.BACKUP)
-
-
-class Site(Desk):
-    """A battery at 80 % with a reserve of 20 %, read every 10 s, whose cloud does as it is told unless a test says
-    otherwise."""
-
-    def __init__(self, *keep: Setting, controls: tuple[str, ...] = (CLOUD,)) -> None:
-        super().__init__(house(site=SitePolicy(controls=controls, keep=keep)))
-        self.facts: dict[str, Any] = {
-            "reserve": 20.0, "mode": SiteMode.SELF_CONSUMPTION, "grid_charging": True, "charge": 80.0, "battery_w": 0.0,
-        }  # fmt: skip
-        self.obeys = {CLOUD: True, LOCAL: True}
-        self.error: dict[str, str] = {}
-        self.tells = True
-        self.paper: dict[str, Any] = {}
-        self.asked: list[tuple[float, str, Setting]] = []
-        self.outcomes: list[Any] = []
-        self.mailed: list[tuple[Severity, str, str]] = []
-        self.grid = "up"
-        self.looks: list[float] = []
-        self.dated_back_s = 0.0
-
-    def live(self, seconds: float, step: float = 10.0) -> Site:
-        """Let time pass; each request is answered, and done, before the next reading."""
-        end = self.t + seconds
-        while self.t < end:
-            self.t += step
-            reading = SiteReading(
-                at=self.instant(self.t - self.dated_back_s), source=CLOUD, **{**self.facts, **self.paper}
-            )
-            self.site = reading if self.tells else None
-            inputs = Inputs(
-                grid=self._grid(),
-                site=self.site,
-                settings=(reading,) if self.tells else (),
-                parts=self.views,
-                outcomes=tuple(self.outcomes),
-            )
-            self.outcomes = []
-            self.decision = self.decide(inputs)
-            self.mailed += [(n.severity, n.subject, n.text) for n in self.decision.notices]
-            self.looks += [self.t] if CLOUD in self.decision.look else []
-            for action in self.decision.actions:
-                self._do(action)
-        return self
-
-    def _grid(self) -> Any:
-        from pimgr.api import GridReading
-        from tests.policy.desk import GRIDS
-
-        return (GridReading(at=self.instant(), source="gateway", grid=GRIDS[self.grid]),)
-
-    def _do(self, action: Action) -> None:
-        assert isinstance(action.value, Reserve | Mode | GridCharging)
-        self.asked.append((self.t, action.part, action.value))
-        error = self.error.get(action.part, "")
-        self.outcomes.append(self.answers(action, error))
-        if self.obeys[action.part] and not error:
-            self.facts |= field_of(action.value)
-
-    def wishes(self) -> list[str]:
-        return [word(value) for _, _, value in self.asked]
-
-    def stage(self, index: int = 0) -> Stage:
-        return self.state.site.pursuits[index].stage
-
-    @property
-    def why(self) -> str:
-        return next((f"{r.status}: {r.why} {r.returns}" for r in self.decision.reasons if r.part == "site"), "")
-
-    def alarms(self) -> list[str]:
-        return [
-            subject for severity, subject, _ in self.mailed if severity is Severity.CRITICAL and "Manual" in subject
-        ]
-
-
-def field_of(value: Setting) -> dict[str, Any]:
-    match value:
-        case Reserve(percent=percent):
-            return {"reserve": float(percent)}
-        case Mode(mode=mode):
-            return {"mode": mode}
-        case GridCharging(allowed=allowed):
-            return {"grid_charging": allowed}
 
 
 def test_what_is_as_wanted_is_never_written() -> None:

@@ -12,9 +12,9 @@ from pimgr.policy.aspects import GridCharging, Mode, Reserve, Setting
 from pimgr.policy.battery.settings import SitePolicy, Stage
 from pimgr.policy.model import Phase
 from pimgr.units import Percent
+from tests.policy.battery import CLOUD, LOCAL, Site, field_of
 from tests.policy.profiles import ci
 from tests.policy.tally import Tally
-from tests.policy.test_site import CLOUD, LOCAL, Site, field_of
 
 reserves = st.sampled_from([0.0, 20.0, 30.0, 80.0, 100.0]).map(lambda percent: Reserve(Percent(percent)))
 modes = st.sampled_from(list(SiteMode)).map(Mode)

@@ -5,101 +5,25 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from pimgr import config, plugins
-from pimgr.almanac import Almanac, calendar
-from pimgr.api import ForecastHour, ForecastReading, Now, SiteMode, replace
+from pimgr.almanac import calendar
+from pimgr.api import Now, SiteMode, replace
 from pimgr.policy.aspects import Mode, Reserve
 from pimgr.policy.battery import floor
-from pimgr.policy.battery.rates import Floor, Hours, Period, Tariff
-from pimgr.policy.battery.settings import SitePolicy, Stage
+from pimgr.policy.battery.rates import Floor, Period
+from pimgr.policy.battery.settings import Stage
 from pimgr.policy.calendar import Place
-from pimgr.policy.model import Decision, Inputs
+from pimgr.policy.model import Inputs
 from pimgr.policy.terms import Policy
-from pimgr.units import Celsius, Percent
-from tests.policy.desk import house
-from tests.policy.test_site import CLOUD, Site
+from pimgr.units import Percent
+from tests.policy.battery import CLOUD, PLACE, ZONE, Battery, at, tariff
 from tests.policy.world import EPOCH
 
 ROOT = Path(__file__).resolve().parents[2]
-ZONE = "America/New_York"
-PLACE = Place(zone=ZONE)
-WEEK = (0, 1, 2, 3, 4)
-
-
-def tariff(**more: Any) -> Tariff:
-    """A peak of 20 % on weekdays from 14:00 to 20:00; else 100 %. Entered at 13:50, left at 20:01."""
-    usual: dict[str, Any] = {
-        "periods": (
-            Period(name="peak", peak=True, reserve=Percent(20.0)),
-            Period(name="off-peak", reserve=Percent(100.0)),
-        ),
-        "default": "off-peak",
-        "hours": (Hours(period="peak", start_min=14 * 60, end_min=20 * 60, weekdays=WEEK),),
-        "exit_s": 60.0,
-    }
-    return Tariff(**usual | more)
-
-
-def at(text: str) -> float:
-    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(ZONE)).timestamp()
-
-
-class Battery(Site):
-    """Lives by the wall clock of its house: 2027-01-15 is a Friday. Its calendar comes as the loop brings it."""
-
-    def __init__(self, when: str = "2027-01-15T12:00", *keep: Any, of: Tariff | None = None) -> None:
-        super().__init__(*keep)
-        self.policy = house(
-            site=SitePolicy(controls=(CLOUD,), keep=keep), tariff=of or tariff(), place=PLACE
-        )  # fmt: skip
-        self.almanac, self.forecast = Almanac(), None
-        self.facts["reserve"] = 100.0
-        self.go(when)
-
-    def decide(self, inputs: Inputs) -> Decision:
-        return super().decide(
-            replace(inputs, calendar=self.almanac.around(self.policy, self.now()), forecast=self.forecast)
-        )
-
-    def go(self, when: str) -> Battery:
-        """pimgr isn't there until then."""
-        self.t = at(when) - EPOCH
-        return self
-
-    def until(self, when: str, step: float = 60.0) -> Battery:
-        self.live(at(when) - EPOCH - self.t, step)
-        return self
-
-    @property
-    def reserve(self) -> float:
-        return float(self.facts["reserve"])
-
-    def edges(self) -> list[str]:
-        return [text for text in self.said if " began" in text or " is over" in text]
-
-    def gusts(self, km_h: float, hours: float) -> Battery:
-        """A forecast of now: one hour that begins so many hours from now."""
-        hour = ForecastHour(
-            start=self.now().wall + hours * 3600,
-            temperature=Celsius(20.0),
-            cloud=Percent(50.0),
-            solar_w_m2=0.0,
-            gust_m_s=km_h / 3.6,
-        )
-        self.forecast = ForecastReading(at=self.instant(), source="forecast", hours=(hour,))
-        return self
-
-    def black_out(self, seconds: float = 600.0) -> Battery:
-        self.grid = "down"
-        self.live(seconds)
-        self.grid = "up"
-        self.live(30)
-        return self
 
 
 # ----------------------------------------------------------------------------------------------------- the truth table

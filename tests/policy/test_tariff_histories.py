@@ -20,11 +20,10 @@ from pimgr.policy.calendar import Place, Window
 from pimgr.policy.model import Inputs
 from pimgr.policy.values import aspect_of
 from pimgr.units import Percent
+from tests.policy.battery import CLOUD, Battery, at
 from tests.policy.desk import Desk, house
 from tests.policy.profiles import ci
 from tests.policy.tally import Tally
-from tests.policy.test_site import CLOUD
-from tests.policy.test_tariff import Battery, at
 from tests.policy.world import EPOCH
 from tests.shell.test_almanac import OLD
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -90,3 +91,19 @@ def quiet(before: State, n: int) -> Record:
     """Decision `n` without any action."""
     made = record(before, n)
     return replace(made, decision=replace(made.decision, actions=(), events=()))
+
+
+class Disk:
+    """What `before_commit` meets: a disk that hangs until it is `free`, and fails while `broken`."""
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+        self.free.set()
+        self.broken = False
+        self.writes = 0
+
+    def __call__(self) -> None:
+        self.writes += 1
+        assert self.free.wait(20)
+        if self.broken:
+            raise OSError(5, "Input/output error")

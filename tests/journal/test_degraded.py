@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,23 +14,7 @@ from pathlib import Path
 import pytest
 
 from pimgr.journal import Journal, NotStored, read_actions, read_seq, read_state
-from tests.journal.making import crash, names, notice, now, record, state
-
-
-class Disk:
-    """What `before_commit` meets: a disk that hangs while `stuck`, and fails while `broken`."""
-
-    def __init__(self) -> None:
-        self.free = threading.Event()
-        self.free.set()
-        self.broken = False
-        self.writes = 0
-
-    def __call__(self) -> None:
-        self.writes += 1
-        assert self.free.wait(20)
-        if self.broken:
-            raise OSError(5, "Input/output error")
+from tests.journal.making import Disk, crash, names, notice, now, record, state
 
 
 async def until(condition: Callable[[], bool]) -> None:

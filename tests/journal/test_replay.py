@@ -27,8 +27,7 @@ from pimgr.policy.model import (
     Timing,
 )
 from pimgr.replay import replay
-from tests.journal.making import record
-from tests.journal.test_degraded import Disk
+from tests.journal.making import Disk, record
 
 POLICY = Policy(
     parts={

@@ -7,17 +7,7 @@ from pathlib import Path
 
 from pimgr import sqlite
 from pimgr.journal import Journal
-from tests.journal.making import crash, names, notice, now, record
-
-
-class Disk:
-    """Takes nothing while it is `broken`."""
-
-    broken = False
-
-    def __call__(self) -> None:
-        if self.broken:
-            raise OSError(5, "Input/output error")
+from tests.journal.making import Disk, crash, names, notice, now, record
 
 
 async def opened(folder: Path, disk: Disk | None = None) -> Journal:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pimgr.almanac import Almanac
 from pimgr.api import Now, SiteMode, SiteReading
-from pimgr.policy.battery.rates import Hours, Period, Season, Tariff
+from pimgr.policy.battery.rates import Holidays, Hours, Period, Season, Tariff
 from pimgr.policy.calendar import Place
 from pimgr.policy.model import Command, Decision, Notice, Outcome, Policy
 from pimgr.policy.news.report_words import Reports
@@ -29,6 +29,7 @@ TARIFF = Tariff(
     exit_s=60.0,
 )
 """The predecessor's: peaks on workdays, one in summer, two in winter, left a minute late."""
+HOLIDAYS = Holidays(country="US", names=("Independence Day", "Christmas", "New Year"))
 DAILY = Reports(daily=True)
 
 

@@ -21,11 +21,11 @@ from pimgr.policy.model import Inputs
 from pimgr.policy.values import aspect_of
 from pimgr.units import Percent
 from tests.policy.battery import CLOUD, Battery, at
+from tests.policy.days import HOLIDAYS, TARIFF
 from tests.policy.desk import Desk, house
 from tests.policy.profiles import ci
 from tests.policy.tally import Tally
 from tests.policy.world import EPOCH
-from tests.shell.test_almanac import OLD
 
 seen = Tally()
 waits = st.sampled_from([60.0, 600.0, 3600.0, 5 * 3600.0])
@@ -154,7 +154,7 @@ def test_in_the_end_the_reserve_is_that_of_the_window_or_of_a_person() -> None:
 def test_in_a_year_each_window_is_entered_and_left_once_across_restarts(zone: str) -> None:
     """Told a second before and at each edge, as the loop wakes, and now and then restarted in between."""
     chance = random.Random(zone)
-    desk, book = Desk(house(tariff=replace(OLD, exit_s=60.0), place=Place(zone=zone))), Almanac()
+    desk, book = Desk(house(tariff=replace(TARIFF, holidays=HOLIDAYS), place=Place(zone=zone))), Almanac()
     told, wall = list[str](), first_moment(date(2026, 1, 1), 0, ZoneInfo(zone))
     end, windows = wall + 400 * 86400, 0
     while wall < end:

@@ -21,22 +21,13 @@ from pimgr.policy.battery.rates import Holidays, Hours, Period, Season, Tariff
 from pimgr.policy.calendar import Place, Window
 from pimgr.policy.terms import Policy
 from pimgr.windows import Dated, season_of, windows
+from tests.policy.days import HOLIDAYS, TARIFF
 from tests.policy.profiles import ci
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Phoenix", "America/Havana")
 WEEK = (0, 1, 2, 3, 4)
-SUMMER, WINTER = Season(name="summer", first="05-01", last="10-31"), Season(name="winter", first="11-01", last="04-30")
-OLD = Tariff(
-    periods=(Period(name="peak", peak=True), Period(name="off-peak")),
-    default="off-peak",
-    seasons=(SUMMER, WINTER),
-    hours=(
-        Hours(period="peak", start_min=14 * 60, end_min=20 * 60, weekdays=WEEK, seasons=("summer",)),
-        Hours(period="peak", start_min=5 * 60, end_min=9 * 60, weekdays=WEEK, seasons=("winter",)),
-        Hours(period="peak", start_min=17 * 60, end_min=21 * 60, weekdays=WEEK, seasons=("winter",)),
-    ),
-    holidays=Holidays(country="US", names=("Independence Day", "Christmas", "New Year")),
-)
+SUMMER, WINTER = TARIFF.seasons
+OLD = replace(TARIFF, holidays=HOLIDAYS, exit_s=0.0)
 
 
 def at(text: str, zone: str = "America/New_York", fold: int = 0) -> float:

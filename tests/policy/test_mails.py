@@ -28,7 +28,7 @@ def a_house(**more: object) -> Policy:
     return replace(policy, parts=parts, tiers=tiers)
 
 
-class Evening(Days):
+class SummerEvening(Days):
     """A summer evening in that house; every load is metered."""
 
     def __init__(self, start: str = "2026-07-15T18:00", policy: Policy | None = None) -> None:
@@ -50,32 +50,28 @@ class Evening(Days):
             self.host(not off.get("nas", False))
         self.meters(charge, load=load, solar=0.0, battery=load, grid=0.0)
 
-    def lives(self, clock: str, charge: float, load: float, grid: str, **off: bool) -> None:
+    def lives(self, clock: str, charge: float, load: float, grid: str, **off: bool) -> SummerEvening:
         """At this time all is so, and for most of a minute more."""
         self.until(f"2026-07-15T{clock}")
         for _ in range(6):
             self.read(charge, load, **off)
             self.tick(grid=grid)
             self.t += 10.0
+        return self
 
-    def fails(self) -> None:
-        self.lives("18:39", 80, 3300.0, "up")
-        self.lives("18:40", 80, 3300.0, "down")
-
-
-def began() -> Evening:
-    desk = Evening()
-    desk.fails()
-    return desk
+    def fails(self) -> SummerEvening:
+        return self.lives("18:39", 80, 3300.0, "up").lives("18:40", 80, 3300.0, "down")
 
 
-def shed() -> Evening:
-    desk = began()
-    desk.lives("18:41", 80, 2200.0, "down", pump=True, nas=True)
-    return desk
+def began() -> SummerEvening:
+    return SummerEvening().fails()
 
 
-def half_shed() -> Evening:
+def shed() -> SummerEvening:
+    return began().lives("18:41", 80, 2200.0, "down", pump=True, nas=True)
+
+
+def half_shed() -> SummerEvening:
     desk = began()
     desk.lost("nas", "no answer in 5 s (192.0.2.20)")
     for clock in ("18:41", "18:43:30"):
@@ -83,38 +79,31 @@ def half_shed() -> Evening:
     return desk
 
 
-def tier() -> Evening:
-    desk = shed()
-    desk.lives("20:10", 49, 2200.0, "down", pump=True, nas=True)
-    return desk
+def tier() -> SummerEvening:
+    return shed().lives("20:10", 49, 2200.0, "down", pump=True, nas=True)
 
 
-def all_shed() -> Evening:
-    desk = tier()
-    desk.lives("20:11", 48, 350.0, "down", pump=True, nas=True, desk=True, heater=True)
-    return desk
+def all_shed() -> SummerEvening:
+    return tier().lives("20:11", 48, 350.0, "down", pump=True, nas=True, desk=True, heater=True)
 
 
-def low() -> Evening:
-    desk = all_shed()
-    desk.lives("23:30", 14, 650.0, "down", pump=True, nas=True, desk=True, heater=True)
-    return desk
+def low() -> SummerEvening:
+    return all_shed().lives("23:30", 14, 650.0, "down", pump=True, nas=True, desk=True, heater=True)
 
 
-def over() -> Evening:
-    desk = shed()
-    desk.lives("19:47", 61, 2200.0, "up", pump=True, nas=True)
-    desk.lives("19:52", 61, 2200.0, "up", pump=True, nas=True)
-    return desk
+def over() -> SummerEvening:
+    return (
+        shed()
+        .lives("19:47", 61, 2200.0, "up", pump=True, nas=True)
+        .lives("19:52", 61, 2200.0, "up", pump=True, nas=True)
+    )
 
 
-def given_back() -> Evening:
-    desk = over()
-    desk.lives("19:54", 61, 3300.0, "up")
-    return desk
+def given_back() -> SummerEvening:
+    return over().lives("19:54", 61, 3300.0, "up")
 
 
-def left_to_a_person() -> Evening:
+def left_to_a_person() -> SummerEvening:
     desk = shed()
     desk.lives("19:00", 75, 3300.0, "down", nas=True)
     desk.lives("19:47", 61, 3300.0, "up", nas=True)
@@ -124,7 +113,7 @@ def left_to_a_person() -> Evening:
     return desk
 
 
-def rest_owed() -> Evening:
+def rest_owed() -> SummerEvening:
     desk = shed()
     desk.lost("pump", "no answer in 5 s (192.0.2.15)")
     for clock in ("19:47", "19:52"):
@@ -134,8 +123,8 @@ def rest_owed() -> Evening:
     return desk
 
 
-def buying() -> Evening:
-    desk = Evening("2026-07-15T15:00")
+def buying() -> SummerEvening:
+    desk = SummerEvening("2026-07-15T15:00")
     for _ in range(8):
         desk.read(21, 3300.0)
         desk.meters(20, load=3300.0, solar=900.0, battery=0.0, grid=2400.0)
@@ -144,8 +133,8 @@ def buying() -> Evening:
     return desk
 
 
-def day() -> Evening:
-    desk = Evening("2026-07-14T19:58")
+def day() -> SummerEvening:
+    desk = SummerEvening("2026-07-14T19:58")
     outage = (desk.moment("2026-07-15T18:40"), desk.moment("2026-07-15T19:06"))
     while desk.instant().wall <= desk.moment("2026-07-15T20:03"):
         wall = desk.instant().wall
@@ -160,8 +149,8 @@ def day() -> Evening:
     return desk
 
 
-def drill() -> Evening:
-    desk = Evening("2026-07-19T09:58")
+def drill() -> SummerEvening:
+    desk = SummerEvening("2026-07-19T09:58")
     desk.read(84, 3300.0)
     desk.tick(grid="up", command=None)
     desk.until("2026-07-19T10:00")
@@ -245,7 +234,7 @@ def test_what_is_taken_for_another_reason_is_not_called_given_back():
 
 
 def test_while_nobody_trusts_the_clock_no_time_is_told():
-    desk = Evening()
+    desk = SummerEvening()
     desk.trusted = False
     desk.fails()
     assert desk.last("The grid is down").text.startswith("The grid failed, and the house runs on its battery: 80 %")
@@ -266,7 +255,7 @@ def test_several_tiers_to_come_are_told_with_their_conditions():
         Tier(name="later", loads=("desk",), after_s=1800.0, below=Percent(50.0)),
         Tier(name="last", loads=("heater", "fridge"), below_runtime_s=4 * 3600.0),
     )
-    desk = Evening(policy=replace(policy, tiers=tiers))
+    desk = SummerEvening(policy=replace(policy, tiers=tiers))
     desk.fails()
     assert "Later, after 30 min or below 50 %: Desk.\nLater, when less than 4 h are left: Water heater." in (
         desk.last("The grid is down").text
@@ -274,7 +263,7 @@ def test_several_tiers_to_come_are_told_with_their_conditions():
 
 
 def test_a_part_that_does_not_answer_is_named_for_a_hand():
-    desk = Evening()
+    desk = SummerEvening()
     desk.lives("18:39", 80, 3300.0, "up")
     desk.lost("pump", "no answer in 5 s (192.0.2.15)")
     desk.lives("18:40", 80, 3300.0, "down")

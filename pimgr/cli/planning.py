@@ -34,6 +34,7 @@ def show_plan(path: Path, run: Path, state: Path, *, as_json: bool) -> NoReturn:
     if not house.grid_sources:
         say.fail("this config has no grid source: there is nothing to plan", Exit.NO)
     problem, known = _known(run, state)
+    say.meanwhile("Living through the next three days; a Raspberry Pi needs about a minute for that ...")
     made = plan(house, known)
     if as_json:
         say.json({"running": not problem, "problem": problem, "plan": made})

@@ -35,6 +35,12 @@ def fail(text: str, status: Exit) -> NoReturn:
     leave(status)
 
 
+def meanwhile(text: str) -> None:
+    """Say why it takes a while, where somebody waits at a terminal."""
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr, flush=True)
+
+
 def leave(status: int) -> NoReturn:
     raise SystemExit(int(status))
 

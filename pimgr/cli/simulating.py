@@ -12,6 +12,7 @@ from pimgr.api import replace
 from pimgr.cli import say, scorecard
 from pimgr.cli.exits import Exit
 from pimgr.config import ConfigErrors, HouseConfig
+from pimgr.policy.said import counted
 from pimgr.simulate import home, scenario, year
 from pimgr.simulate.chart import NoPlot, draw, paper
 from pimgr.simulate.engine import Spinning
@@ -45,6 +46,7 @@ def simulate(wanted: Wanted) -> NoReturn:
     try:
         figure = None if wanted.chart is None else paper()
         setup = year.set_up(house, befalls)
+        say.meanwhile(f"Living through {counted(befalls.days, 'day')}; a year takes about a minute ...")
         mine, cards = _lived(setup, alone=wanted.alone or befalls.faults)
     except (NoPlot, Spinning) as error:
         say.fail(str(error), Exit.NO)

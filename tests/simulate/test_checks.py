@@ -123,11 +123,13 @@ def lived_hard(broken: Decide = decide, days: int = 60) -> tuple[int, checking.C
     return sum(d.wrong for d in run.plant.devices.values()), checks
 
 
+@pytest.mark.slow
 def test_two_months_of_many_hands_and_lost_devices_go_well():
     wrong, checks = lived_hard()
     assert (wrong, checks.found) == (0, [])
 
 
+@pytest.mark.slow
 def test_a_fight_is_seen():
     """No part was ever read without a gap, so nobody is believed to be a person."""
 
@@ -139,6 +141,7 @@ def test_a_fight_is_seen():
     assert checks.fights > 0
 
 
+@pytest.mark.slow
 def test_a_wrong_restore_is_seen():
     """What is off before anything is taken, is taken for something that is on."""
 
@@ -157,6 +160,7 @@ def test_a_wrong_restore_is_seen():
     assert any("without having been turned off" in text for text in checks.found)
 
 
+@pytest.mark.slow
 def test_an_action_on_what_is_not_known_is_seen():
     """A reading counts however old it is."""
 

@@ -21,6 +21,7 @@ def account(lived: year.Lived) -> Card:
     return replace(lived.card, took_s=0.0)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_account_and_another_seed_another():
     def of(seed: str) -> Card:
         return account(ours(set_up(home.default(), Scenario(days=12, seed=seed, faults=True))))

@@ -74,11 +74,13 @@ def test_the_plan_of_an_outage_says_what_goes_off_now_and_how_long_it_lasts():
     assert "  The weather is that of the forecast, told 3 h 0 min ago." in lines
 
 
+@pytest.mark.slow
 def test_what_is_off_already_does_not_go_off():
     made = plan(home.default(), known(snapshot(**{"ev-charger": "off"})))
     assert "ev-charger" not in made.outage[0].text
 
 
+@pytest.mark.slow
 def test_a_battery_that_is_nearly_empty_does_not_last():
     made = plan(home.default(), known(snapshot(charge=3.0), sun=0.0))
     assert made.lasts_s is not None
@@ -86,10 +88,12 @@ def test_a_battery_that_is_nearly_empty_does_not_last():
     assert any("would be empty" in line for line in lines_of(made))
 
 
+@pytest.mark.slow
 def test_the_same_house_has_the_same_plan():
     assert plan(home.default(), known(snapshot())) == plan(home.default(), known(snapshot()))
 
 
+@pytest.mark.slow
 def test_without_a_running_pimgr_the_plan_says_what_it_assumes(tmp_path):
     text = home.resources.files("pimgr.simulate").joinpath("house.toml").read_text()
     (tmp_path / "pimgr.toml").write_text(text)

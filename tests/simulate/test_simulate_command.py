@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 
 import pytest
@@ -38,6 +40,20 @@ def test_a_simulation_prints_its_scorecard_in_80_columns_and_writes_json_and_cha
     assert len(card["policies"]) == 7
     assert card["policies"][0]["wrong"] == 0
     assert chart.read_bytes().startswith(b"\x89PNG")
+
+
+def test_whoever_waits_at_a_terminal_is_told_why_and_a_pipe_gets_the_result_only(tmp_path):
+    (tmp_path / "house.toml").write_text(SMALL.format(solar=0.0))
+    words = ("simulate", "--config", str(tmp_path / "house.toml"), "--days", "1", "--alone")
+    assert pimgr(*words).stderr == ""
+    ours, theirs = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "pimgr.cli", *words], stdout=subprocess.PIPE, stderr=theirs, check=True
+    )
+    os.close(theirs)
+    with open(ours, "rb", buffering=0) as terminal:
+        assert terminal.read(200) == b"Living through 1 day; a year takes about a minute ...\r\n"
+    assert b"Living" not in done.stdout
 
 
 def test_every_option_of_the_command_line_is_heeded(tmp_path):

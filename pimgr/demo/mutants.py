@@ -19,7 +19,7 @@ def amnesiac() -> None:
     """Nothing survives its restart."""
     from pimgr import supervise
 
-    def nothing(_state: State, _now: Now) -> State:
+    def nothing(_state: State) -> State:
         return State()
 
     supervise.resume = nothing  # type: ignore[assignment, attr-defined]

@@ -112,6 +112,8 @@ class _Rehearsal:
         house.set_charge(plan.charge_after)
         self.fell_at = time.clock_gettime(time.CLOCK_BOOTTIME)
         await self._kill_half_way()
+        await self._until_shed()
+        began = max(began, asyncio.get_running_loop().time() - plan.at(plan.person_s))  # a slow machine is waited for
         await self._until(began, plan.person_s)
         self.view.say(f"somebody turns {plan.person} on again")
         house.switch_by_person(plan.person, True)
@@ -148,6 +150,13 @@ class _Rehearsal:
         took = await self.stage.start()
         self.view.say(f"and is back after {took:.1f} s")
 
+    async def _until_shed(self) -> None:
+        """Until all of the last tier was seen to be off, or has had the time that it may take."""
+        tier, seen = self.plan.tiers[-1], set[str]()
+        while self._since_it_fell_s() < tier.limit_s and not seen.issuperset(tier.loads):
+            seen |= {part for part, on in self._states().items() if not on}
+            await asyncio.sleep(LOOK_S)
+
     async def _until_given_back(self, before: dict[str, bool], end: float) -> None:
         """Until all is as before (persons aside) and has stayed so for a moment, or until the end of the plan."""
         loop = asyncio.get_running_loop()
@@ -160,6 +169,9 @@ class _Rehearsal:
             if steady_since is not None and loop.time() - steady_since > self.plan.at(4.0):
                 return
             await asyncio.sleep(LOOK_S)
+
+    def _since_it_fell_s(self) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - (self.fell_at or 0.0)
 
     async def _until(self, began: float, seconds: float) -> None:
         left = began + self.plan.at(seconds) - asyncio.get_running_loop().time()

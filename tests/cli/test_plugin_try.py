@@ -255,11 +255,15 @@ def test_nothing_is_switched_unless_that_is_meant(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_device_that_obeys_in_words_only_is_found_out(tmp_path: Path, leaky: dict[str, str]) -> None:
-    status, out, _ = asyncio.run(device_try(tmp_path, "plug", "--on", "--yes", **leaky))
-    assert status == 0
     status, out, _ = asyncio.run(device_try(tmp_path, "plug", "--off", "--yes", **leaky))
     assert status == Exit.NO
     assert out.endswith("It was asked for off, and isn't.\n")
+
+
+@pytest.mark.slow
+def test_a_device_that_obeys_is_well_and_a_plugin_that_fails_is_told(tmp_path: Path, leaky: dict[str, str]) -> None:
+    status, out, _ = asyncio.run(device_try(tmp_path, "plug", "--on", "--yes", **leaky))
+    assert status == 0
     status, out, _ = asyncio.run(device_try(tmp_path, "plug", "--off", "--yes", FAILS="1", **leaky))
     assert status == Exit.NO
     assert "its plugin failed (RuntimeError: can't log in with ***)" in out

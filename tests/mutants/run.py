@@ -110,7 +110,8 @@ def _holds_whole(trees: list[Tree], declared: Iterable[Declared]) -> bool:
         thread.join()
     bad = [run.output or "it hangs" for run in runs.values() if run.fate is not Fate.PASSED]
     for output in bad:
-        print(f"the whole code does not pass:\n{output[-6000:]}")
+        named = [line for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+        print("\n".join([f"the whole code does not pass:\n{output[-6000:]}", *named]))
     print(f"{len(tests)} named tests on the whole code: {'fail' if bad else 'pass'} ({time.monotonic() - began:.0f} s)")
     return not bad
 

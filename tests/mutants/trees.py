@@ -18,7 +18,7 @@ from tests.mutants.removing import Removal, without
 
 COPIED = ("pimgr", "plugins", "tests", "etc", "docs", "pyproject.toml")
 OPTIONS = ("-o", "addopts=--import-mode=importlib", "-o", "timeout_func_only=true")
-TEST_S = 8
+TEST_S = 12
 """What a test may take, once its fixtures are made; those of a removed deadline hang."""
 
 

@@ -8,8 +8,9 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := $(VENV)/.ready
 CORES ?= $(shell nproc)
-ALONE := tests/kill tests/packaging
-BUSY := tests/simulate tests/policy tests/shell/test_almanac.py
+SLOW := $(BIN)/python -m pytest -m "slow and not nightly"
+APART := tests/kill tests/packaging
+RECKONING := tests/simulate tests/policy tests/shell/test_almanac.py
 
 # Started programs keep their compiled modules, as installed ones do: measured start times are then a user's.
 unexport PYTHONDONTWRITEBYTECODE
@@ -18,7 +19,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-quick test-slow test-wheels lint format bench mutants nightly lock wheels setup clean
+.PHONY: help demo test test-quick test-slow test-waiting test-reckoning test-kill test-packaging test-wheels lint format bench mutants nightly lock wheels setup clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -31,13 +32,23 @@ test: test-quick test-slow ## the whole suite: the quick tests, then kill loops 
 test-quick: $(READY)
 	$(BIN)/python -m pytest -m "not slow and not nightly" -n $(CORES) $(TESTS)
 
-# What mostly waits does so side by side; what measures itself, or builds in this folder, wants to be alone; and what only
-# reckons would make those late that wait.
+# What mostly waits does so side by side; what only reckons, or builds, has the time that it leaves and makes nobody late.
+# Kill loops and what builds in this folder are apart from all that looks at it.
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m "slow and not nightly" -n $$((2 * $(CORES))) --dist loadfile --durations=10 \
-		$(addprefix --ignore=,$(ALONE) $(BUSY)) $(TESTS)
-	$(BIN)/python -m pytest -m "slow and not nightly" -n $(CORES) --dist loadfile --durations=5 $(BUSY) $(TESTS)
-	$(BIN)/python -m pytest -m "slow and not nightly" --durations=10 $(ALONE) $(TESTS)
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-waiting test-reckoning
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-kill test-packaging
+
+test-waiting: $(READY)
+	$(SLOW) -n $$((2 * $(CORES))) --dist loadfile --durations=10 $(addprefix --ignore=,$(APART) $(RECKONING)) $(TESTS)
+
+test-reckoning: $(READY)
+	nice -n 19 $(SLOW) --timeout=1500 -n $(CORES) --durations=5 $(RECKONING) $(TESTS)
+
+test-kill: $(READY)
+	$(SLOW) --durations=5 tests/kill $(TESTS)
+
+test-packaging: $(READY)
+	nice -n 19 $(SLOW) --timeout=1500 --durations=5 tests/packaging $(TESTS)
 
 test-wheels: $(READY) ## only: wheels of everything install into an empty venv
 	$(BIN)/python -m pytest tests/packaging $(TESTS)

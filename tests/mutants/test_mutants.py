@@ -138,6 +138,23 @@ def test_when_every_removal_is_noticed_all_is_well(small: Path, capsys: pytest.C
 
 
 @pytest.mark.slow
+def test_what_there_was_no_time_for_is_told(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["--jobs", "2", "--within", "0", "asked", "kept:commit:1"], small) == 0
+    told = capsys.readouterr().out
+    assert "0 sites removed" in told
+    assert "2 more were not reached in time" in told
+
+
+def test_every_commit_begins_elsewhere_and_has_the_same_removals() -> None:
+    sites = [f"site {n}" for n in range(40)]
+    turns = [run.in_turn(sites, f"commit {n}") for n in range(20)]
+    assert all(sorted(turn) == sorted(sites) for turn in turns)
+    assert len({turn[0] for turn in turns}) > 10
+    assert run.in_turn(sites, "commit 3") == turns[3]
+    assert run.in_turn([], "commit 3") == []
+
+
+@pytest.mark.slow
 def test_a_test_that_fails_anyway_proves_nothing(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit(small / "tests/test_work.py", 'b"x" * 10\n', 'b"y" * 10\n')
     assert run.main(["--jobs", "1", "kept"], small) == 1

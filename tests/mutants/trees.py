@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +19,15 @@ from tests.mutants.guard import STRAYED
 from tests.mutants.removing import Removal, without
 
 COPIED = ("pimgr", "plugins", "tests", "etc", "docs", "pyproject.toml")
-OPTIONS = ("-o", "addopts=--import-mode=importlib", "-o", "timeout_func_only=true")
+STARTER = Path(__file__).with_name("starter.py")
+OPTIONS = (
+    *("-p", "no:cacheprovider", "-p", "tests.mutants.guard"),
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # the starter has libraries loaded, before pytest sees them
+    "-o",
+    "addopts=--import-mode=importlib",
+    "-o",
+    "timeout_func_only=true",
+)
 TEST_S = 12
 """What a test may take, once its fixtures are made; those of a removed deadline hang."""
 
@@ -39,10 +49,11 @@ class Run:
 
 
 class Tree:
-    """A copy in a folder of its own, of which one file at a time is changed."""
+    """A copy in a folder of its own, of which one file at a time is changed; `close` it."""
 
     def __init__(self, source: Path, folder: Path) -> None:
         self.folder = folder
+        self._starter: subprocess.Popen[str] | None = None
         for name in COPIED:
             if (source / name).is_dir():
                 shutil.copytree(
@@ -67,28 +78,43 @@ class Tree:
 
     def test(self, tests: Sequence[str], limit_s: float, *options: str) -> Run:
         """Run these tests on this copy."""
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "tests.mutants.guard"]
-        process = subprocess.Popen(
-            [*command, *OPTIONS, f"--timeout={TEST_S}", *options, *tests],
-            cwd=self.folder,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            output, _ = process.communicate(timeout=limit_s)
-        except subprocess.TimeoutExpired:
-            output, fate = "", Fate.HUNG
-        else:
-            fate = {0: Fate.PASSED, 1: Fate.FAILED}.get(process.returncode, Fate.BROKEN)
-            if process.returncode == STRAYED:
-                output = f"the copy is not what was tested\n{output}"
-        finally:
-            _end(process)
-        return Run(fate, output)
+        output = self.folder / "output"
+        arguments = ["-x", "-q", *OPTIONS, f"--timeout={TEST_S}", *options, *tests]
+        status, hung = self._run([str(output), *arguments], limit_s)
+        text = output.read_text(encoding="utf-8", errors="replace")
+        if hung:
+            return Run(Fate.HUNG, "")
+        if status == STRAYED:
+            text = f"the copy is not what was tested\n{text}"
+        return Run({0: Fate.PASSED, 1: Fate.FAILED}.get(status, Fate.BROKEN), text)
+
+    def close(self) -> None:
+        """No more runs."""
+        if self._starter is not None:
+            self._starter.communicate()
+
+    def _run(self, line: Sequence[str], limit_s: float) -> tuple[int, bool]:
+        """Its exit status, and whether it had to be ended at the limit; what it left hanging is ended too."""
+        if self._starter is None:
+            self._starter = subprocess.Popen(
+                [sys.executable, str(STARTER)],
+                cwd=self.folder,
+                env=self._environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        asked, told = self._starter.stdin, self._starter.stdout
+        assert asked is not None
+        assert told is not None
+        print(json.dumps(line), file=asked, flush=True)
+        run = int(told.readline())
+        limit = threading.Timer(limit_s, _end, (run,))
+        limit.start()
+        status, hung = int(told.readline()), not limit.is_alive()
+        limit.cancel()
+        _end(run)
+        return status, hung
 
     def _environment(self) -> dict[str, str]:
         path = [self.folder, *sorted(p for p in self.folder.glob("plugins/*") if p.is_dir())]
@@ -104,10 +130,7 @@ def _write(path: Path, text: str) -> None:
         compiled.unlink()
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(run: int) -> None:
     """The run and all that it started: what a removed deadline leaves hanging stays in its session."""
     with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+        os.killpg(run, signal.SIGKILL)

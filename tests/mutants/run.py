@@ -33,7 +33,7 @@ from tests.mutants.table import Declared  # noqa: E402
 from tests.mutants.trees import Fate, Run, Tree  # noqa: E402
 
 T = TypeVar("T")
-LIMIT_S = 60.0
+LIMIT_S = 30.0
 """What the tests of one site may take, without it; then they hang, which is noticing."""
 WHOLE_S = 600.0
 """What all named tests may take on the whole code."""

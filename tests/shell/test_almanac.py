@@ -181,6 +181,7 @@ def test_a_calendar_that_cant_be_worked_out_is_tried_again_after_an_hour(
     caplog.set_level("INFO", logger="pimgr.almanac")
     book, policy = Almanac(), Policy(place=Place(zone="Mars/Base"))
     request.addfinalizer(zoneinfo.reset_tzpath)
+    request.addfinalizer(lambda: ZoneInfo.clear_cache(only_keys=["Mars/Base"]))
     zoneinfo.reset_tzpath([tmp_path])
     assert book.around(policy, now(1.8e9)) is None
     (tmp_path / "Mars").mkdir()

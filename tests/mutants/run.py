@@ -126,7 +126,8 @@ def _holds_whole(trees: list[Tree], declared: Iterable[Declared]) -> bool:
         thread.start()
     for thread in threads:
         thread.join()
-    bad = [run.output or "it hangs" for run in runs.values() if run.fate is not Fate.PASSED]
+    bad = [run.output or f"{run.fate}, without a word" for run in runs.values() if run.fate is not Fate.PASSED]
+    bad += ["some tests were not run"] * (len(runs) < len(threads))
     for output in bad:
         named = [line for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
         print("\n".join([f"the whole code does not pass:\n{output[-6000:]}", *named]))

@@ -138,6 +138,13 @@ def test_when_every_removal_is_noticed_all_is_well(small: Path, capsys: pytest.C
 
 
 @pytest.mark.slow
+def test_a_run_whose_starter_died_proves_nothing(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(small / "tests/test_work.py", "import pytest\n", "import os, pytest; os.kill(os.getppid(), 9)\n")
+    assert run.main(["--jobs", "1", "kept"], small) == 1
+    assert "the whole code does not pass" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_what_there_was_no_time_for_is_told(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["--jobs", "2", "--within", "0", "asked", "kept:commit:1"], small) == 0
     told = capsys.readouterr().out

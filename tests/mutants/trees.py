@@ -19,6 +19,8 @@ from tests.mutants.guard import STRAYED
 from tests.mutants.removing import Removal, without
 
 COPIED = ("pimgr", "plugins", "tests", "etc", "docs", "pyproject.toml")
+LOST = -1
+"""The status of a run whose starter has died."""
 STARTER = Path(__file__).with_name("starter.py")
 OPTIONS = (
     *("-p", "no:cacheprovider", "-p", "tests.mutants.guard"),
@@ -81,7 +83,7 @@ class Tree:
         output = self.folder / "output"
         arguments = ["-x", "-q", *OPTIONS, f"--timeout={TEST_S}", *options, *tests]
         status, hung = self._run([str(output), *arguments], limit_s)
-        text = output.read_text(encoding="utf-8", errors="replace")
+        text = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
         if hung:
             return Run(Fate.HUNG, "")
         if status == STRAYED:
@@ -107,14 +109,17 @@ class Tree:
         asked, told = self._starter.stdin, self._starter.stdout
         assert asked is not None
         assert told is not None
-        print(json.dumps(line), file=asked, flush=True)
-        run = int(told.readline())
-        limit = threading.Timer(limit_s, _end, (run,))
-        limit.start()
-        status, hung = int(told.readline()), not limit.is_alive()
-        limit.cancel()
-        _end(run)
-        return status, hung
+        with suppress(OSError, ValueError):
+            print(json.dumps(line), file=asked, flush=True)
+            run = int(told.readline())
+            limit = threading.Timer(limit_s, _end, (run,))
+            limit.start()
+            try:
+                return int(told.readline()), not limit.is_alive()
+            finally:
+                limit.cancel()
+                _end(run)
+        return LOST, False
 
     def _environment(self) -> dict[str, str]:
         path = [self.folder, *sorted(p for p in self.folder.glob("plugins/*") if p.is_dir())]

@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := $(VENV)/.ready
 CORES ?= $(shell nproc)
 SLOW := $(BIN)/python -m pytest -m "slow and not nightly"
-APART := tests/kill tests/packaging
+APART := tests/kill tests/demo tests/packaging
 RECKONING := tests/simulate tests/policy tests/shell/test_almanac.py
 
 # Started programs keep their compiled modules, as installed ones do: measured start times are then a user's.
@@ -19,7 +19,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-quick test-slow test-waiting test-reckoning test-kill test-packaging test-wheels lint format bench mutants nightly lock wheels setup clean
+.PHONY: help demo test test-quick test-slow test-waiting test-reckoning test-measuring test-packaging test-wheels lint format bench mutants nightly lock wheels setup clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -33,10 +33,10 @@ test-quick: $(READY)
 	$(BIN)/python -m pytest -m "not slow and not nightly" -n $(CORES) $(TESTS)
 
 # What mostly waits does so side by side; what only reckons, or builds, has the time that it leaves and makes nobody late.
-# Kill loops and what builds in this folder are apart from all that looks at it.
+# What measures itself (kill loops, the demo), and what builds in this folder, are apart from all others.
 test-slow: $(READY)
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-waiting test-reckoning
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-kill test-packaging
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-measuring test-packaging
 
 test-waiting: $(READY)
 	$(SLOW) -n $$((2 * $(CORES))) --dist loadfile --durations=10 $(addprefix --ignore=,$(APART) $(RECKONING)) $(TESTS)
@@ -44,8 +44,8 @@ test-waiting: $(READY)
 test-reckoning: $(READY)
 	nice -n 19 $(SLOW) --timeout=1500 -n $(CORES) --durations=5 $(RECKONING) $(TESTS)
 
-test-kill: $(READY)
-	$(SLOW) --durations=5 tests/kill $(TESTS)
+test-measuring: $(READY)
+	$(SLOW) --durations=5 tests/kill tests/demo $(TESTS)
 
 test-packaging: $(READY)
 	nice -n 19 $(SLOW) --timeout=1500 --durations=5 tests/packaging $(TESTS)

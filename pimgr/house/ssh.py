@@ -135,6 +135,9 @@ class Host:
             )
         except (asyncssh.Error, OSError):  # no such key, or not SSH at all: asyncssh has closed it
             return
+        except asyncio.CancelledError:  # asyncssh may not have taken it over yet
+            end.close()
+            raise
         try:
             await connection.wait_closed()
         finally:

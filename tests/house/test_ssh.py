@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import warnings
 
 import asyncssh
 import pytest
@@ -349,5 +351,28 @@ def test_a_busy_host_says_so_and_hangs_up() -> None:
             house.controls("nas").forget_keys()
             with pytest.raises(asyncssh.PermissionDenied):
                 await run(house, "true")
+
+    asyncio.run(scene())
+
+
+def test_a_connection_that_is_cut_at_any_step_leaves_no_socket_behind() -> None:
+    """Most steps are within asyncssh, before it takes its end over."""
+
+    async def scene() -> None:
+        async with House.from_toml('version = 1\n[[device]]\nid = "nas"\nkind = "ssh"\n') as house:
+            for steps in range(40):
+                with warnings.catch_warnings(record=True) as told:
+                    warnings.simplefilter("always", ResourceWarning)
+                    with socket.create_connection((LOOPBACK, house.port("nas"))):
+                        house.gate("nas")._accept()  # as the loop does
+                        for _ in range(steps):
+                            await asyncio.sleep(0)
+                        house.fault("nas", Fault.REFUSING)
+                        for _ in range(100):
+                            await asyncio.sleep(0)
+                    house.fault("nas", Fault.NONE)
+                    await asyncio.sleep(0)
+                    gc.collect()
+                assert [str(each.message) for each in told] == [], steps
 
     asyncio.run(scene())
